@@ -1,0 +1,28 @@
+"""Errors of the library, and the one way to say that a name is unknown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["ImageError", "MissingWeightsError", "WeightsError", "unknown_name"]
+
+
+class ImageError(ValueError):
+    """An image that is missing, damaged or of a kind that cannot be used."""
+
+
+class WeightsError(ValueError):
+    """A file of weights that is damaged or belongs to another network."""
+
+
+class MissingWeightsError(WeightsError, FileNotFoundError):
+    """Pretrained weights that are neither on this machine nor within its reach."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
+    """Build the error for a `name` that is not among the `known`, with near matches."""
+    known = sorted(known)
+    near = difflib.get_close_matches(str(name).lower(), known, n=3)
+    advice = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {known}"
+    return ValueError(f"Unknown {kind} {name!r}; {advice}")

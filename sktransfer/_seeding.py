@@ -1,0 +1,27 @@
+"""Seeding what Keras draws while a network is built, without a trace."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+build_lock = threading.RLock()
+"""Held while networks are built: Keras counts layer names and draws seeds globally."""
+
+
+@contextmanager
+def seeded_build(seed: int) -> Iterator[None]:
+    """Seed the initializers and dropout layers of the networks that are built within.
+
+    They take their seeds from Python's own generator, the only global state that is touched. It is
+    put back afterwards, and a lock lets threads build at once.
+    """
+    with build_lock:
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(state)

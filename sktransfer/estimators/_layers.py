@@ -1,0 +1,66 @@
+"""The layers of a head, shared by every network that ends in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import keras
+
+from sktransfer._validation import Interval, StrOptions
+
+LAYER_CONSTRAINTS: dict[str, list] = {
+    "hidden_layer_sizes": ["array-like"],
+    "activation": [StrOptions({"relu", "elu", "gelu", "selu", "silu", "tanh"})],
+    "kernel_initializer": [str],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "l2": [Interval(Real, 0, None, closed="left")],
+    "batch_normalization": ["boolean"],
+}
+
+
+def check_sizes(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return layer sizes as a tuple of positive integers."""
+    sizes = tuple(sizes)
+    if any(isinstance(size, bool) or int(size) != size or size < 1 for size in sizes):
+        raise ValueError(f"{name} must hold positive integers, got {sizes}")
+    return tuple(map(int, sizes))
+
+
+def check_initializer(name: str) -> None:
+    """Refuse a name that Keras has no initializer for."""
+    try:
+        keras.initializers.get(name)
+    except ValueError as error:
+        raise ValueError(f"kernel_initializer is not known to Keras, got {name!r}") from error
+
+
+def check_head(estimator: Any) -> None:
+    """Check the parameters of an estimator's head beyond what its constraints say."""
+    check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    check_initializer(estimator.kernel_initializer)
+
+
+def head_of(estimator: Any, features: Any) -> Any:
+    """Apply an estimator's dense blocks and output layer to a tensor (n, n_features)."""
+    targets = estimator.target_encoder_
+    regularizer = keras.regularizers.L2(estimator.l2) if estimator.l2 else None
+
+    def dense(units: int, **kwargs: Any) -> keras.layers.Dense:
+        return keras.layers.Dense(
+            units,
+            kernel_initializer=estimator.kernel_initializer,
+            kernel_regularizer=regularizer,
+            **kwargs,
+        )
+
+    tensor = features
+    for units in check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes):
+        tensor = dense(units, use_bias=not estimator.batch_normalization)(tensor)
+        if estimator.batch_normalization:
+            tensor = keras.layers.BatchNormalization()(tensor)
+        tensor = keras.layers.Activation(estimator.activation)(tensor)
+        if estimator.dropout:
+            tensor = keras.layers.Dropout(estimator.dropout)(tensor)
+    return dense(targets.n_outputs, activation=targets.activation)(tensor)

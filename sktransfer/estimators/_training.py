@@ -1,0 +1,200 @@
+"""The one training loop: index, gather, decode, augment, train.
+
+Keras' own ``fit`` does the training. This module feeds it: batches are gathered by index while the
+network trains on the one before, so that the training set is never copied, and every random choice
+comes from an explicit seed, so that two fits agree to the bit and nothing global is seeded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sktransfer.images import ImageAugmentation
+from sktransfer.images._batch import ImageBatch
+
+
+class Rows(Protocol):
+    """What a network trains on: rows that are gathered by index, perhaps anew each epoch."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Rows of a matrix of features."""
+
+    features: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        return self.features[indices].astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class ImageRows:
+    """Images as they are."""
+
+    images: ImageBatch
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        return self.images.take(indices)
+
+
+@dataclass(frozen=True)
+class AugmentedRows:
+    """Images in another view each epoch, drawn from the seed, the epoch and the image's index."""
+
+    rows: Rows
+    augmentation: ImageAugmentation
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        views = np.asarray(indices, dtype=np.int64) + epoch * len(self.rows)
+        return self.augmentation.augment(self.rows.take(indices), seed=self.seed, ids=views)
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some of the rows, counted from 0."""
+
+    rows: Rows
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        return self.rows.take(self.indices[indices], epoch)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows with their encoded targets and weights; `indices` are those that count."""
+
+    rows: Rows
+    targets: np.ndarray
+    indices: np.ndarray
+    sample_weight: np.ndarray | None = None
+
+    def batches(self, order: np.ndarray, batch_size: int, epoch: int) -> Iterator[tuple]:
+        """Yield (rows, targets[, weights]) for each `batch_size` indices of `order`."""
+        for start in range(0, len(order), batch_size):
+            indices = order[start : start + batch_size]
+            batch = (self.rows.take(indices, epoch), self.targets[indices])
+            yield batch if self.sample_weight is None else (*batch, self.sample_weight[indices])
+
+    def signature(self) -> tuple:
+        """Return the TensorSpec of a batch of any length."""
+        first = next(self.batches(self.indices[:1], 1, 0))
+        return tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """Measure the wall time of each epoch, its validation included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.seconds.append(time.perf_counter() - self._start)
+
+
+def train(
+    network: keras.Model,
+    training: Examples,
+    validation: Examples | None,
+    *,
+    epochs: int,
+    initial_epoch: int,
+    batch_size: int,
+    seed: int,
+    callbacks: list[keras.callbacks.Callback],
+    verbose: int,
+) -> tuple[dict[str, list[float]], list[float]]:
+    """Train a compiled network and return its history and the seconds of each epoch."""
+    failures: list[Exception] = []
+    timer = EpochTimer()
+    pipeline = _Pipeline(failures, batch_size)
+    try:
+        history = network.fit(
+            pipeline.epochs(training, initial_epoch, seed),
+            steps_per_epoch=n_batches(training, batch_size),
+            validation_data=None if validation is None else pipeline.one_pass(validation),
+            initial_epoch=initial_epoch,
+            epochs=initial_epoch + epochs,
+            shuffle=False,  # the pipeline shuffles
+            callbacks=[timer, *callbacks],
+            verbose=verbose,
+        )
+    except tf.errors.OpError:
+        # TensorFlow wraps what went wrong while a batch was made in an error of its own.
+        if failures:
+            raise failures[0] from None
+        raise
+    return {name: list(map(float, values)) for name, values in history.history.items()}, timer.seconds
+
+
+def n_batches(examples: Examples, batch_size: int) -> int:
+    """Return the number of batches in an epoch."""
+    return -(-len(examples.indices) // batch_size)
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """Makes tf.data pipelines, and keeps what goes wrong in them in `failures`."""
+
+    failures: list[Exception]
+    batch_size: int
+
+    def epochs(self, examples: Examples, initial_epoch: int, seed: int) -> tf.data.Dataset:
+        """Yield the batches of one shuffled epoch after another, without end."""
+
+        def batches() -> Iterator[tuple]:
+            for epoch in itertools.count(initial_epoch):
+                order = np.random.default_rng((seed, epoch)).permutation(examples.indices)
+                yield from examples.batches(order, self.batch_size, epoch)
+
+        return self._dataset(examples, batches, tf.data.INFINITE_CARDINALITY)
+
+    def one_pass(self, examples: Examples) -> tf.data.Dataset:
+        """Yield the batches of every example once, in order."""
+
+        def batches() -> Iterator[tuple]:
+            return examples.batches(examples.indices, self.batch_size, 0)
+
+        return self._dataset(examples, batches, n_batches(examples, self.batch_size))
+
+    def _dataset(
+        self, examples: Examples, batches: Callable[[], Iterator[tuple]], cardinality: int
+    ) -> tf.data.Dataset:
+        def guarded() -> Iterator[tuple]:
+            try:
+                yield from batches()
+            except Exception as error:
+                self.failures.append(error)
+                raise
+
+        dataset = tf.data.Dataset.from_generator(guarded, output_signature=examples.signature())
+        return dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(2)

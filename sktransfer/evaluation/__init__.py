@@ -1,0 +1,24 @@
+"""Running the strategies side by side, scoring them, and what is made of the scores."""
+
+from __future__ import annotations
+
+from sktransfer.evaluation._metrics import count_parameters, score_predictions
+from sktransfer.evaluation._report import (
+    RESULT_COLUMNS,
+    format_results,
+    read_results,
+    write_report,
+)
+from sktransfer.evaluation._runner import label_images, load_dataset, run_benchmark
+
+__all__ = [
+    "RESULT_COLUMNS",
+    "count_parameters",
+    "format_results",
+    "label_images",
+    "load_dataset",
+    "read_results",
+    "run_benchmark",
+    "score_predictions",
+    "write_report",
+]

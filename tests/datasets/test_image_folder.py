@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sktransfer.datasets import load_image_folder
+
+
+def add_images(folder, *names):
+    for name in names:
+        file = Path(folder, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(file)
+
+
+def relative(paths, folder):
+    return [Path(path).relative_to(folder).as_posix() for path in paths]
+
+
+def test_paths_and_labels_are_sorted_by_class_then_path(tmp_path):
+    add_images(tmp_path, "dog/b.png", "cat/z.png", "dog/a.jpg", "cat/deep/er/y.gif")
+    pets = load_image_folder(tmp_path)
+    assert relative(pets.X, tmp_path) == [
+        "cat/deep/er/y.gif",
+        "cat/z.png",
+        "dog/a.jpg",
+        "dog/b.png",
+    ]
+    assert pets.y.tolist() == ["cat", "cat", "dog", "dog"]
+    assert pets.target_names == ["cat", "dog"]
+    assert pets.X.dtype.kind == pets.y.dtype.kind == "U"
+
+
+@pytest.mark.parametrize(
+    "suffix", ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "JPG", "Png"]
+)
+def test_known_suffixes_in_any_case(tmp_path, suffix):
+    add_images(tmp_path, f"cat/one.{suffix}", f"dog/two.{suffix}")
+    assert len(load_image_folder(str(tmp_path)).X) == 2
+
+
+def test_hidden_and_other_files_are_left_out(tmp_path):
+    add_images(tmp_path, "cat/1.png", "dog/2.png")
+    add_images(tmp_path, "cat/.hidden.png", "cat/.thumbnails/1.png", ".cache/x.png", "loose.png")
+    (tmp_path / "cat" / "notes.txt").write_text("not an image")
+    (tmp_path / "cat" / "folder.png").mkdir()
+    pets = load_image_folder(tmp_path)
+    assert relative(pets.X, tmp_path) == ["cat/1.png", "dog/2.png"]
+
+
+def test_hidden_folder_above_does_not_hide_the_images(tmp_path):
+    folder = tmp_path / ".data"
+    add_images(folder, "cat/1.png", "dog/2.png")
+    assert len(load_image_folder(folder).X) == 2
+
+
+def test_missing_path(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        load_image_folder(tmp_path / "absent")
+
+
+def test_file_instead_of_folder(tmp_path):
+    add_images(tmp_path, "cat.png")
+    with pytest.raises(NotADirectoryError, match=r"cat\.png"):
+        load_image_folder(tmp_path / "cat.png")
+
+
+@pytest.mark.parametrize("images", [[], ["loose.png"], ["cat/1.png"]])
+def test_fewer_than_two_class_folders(tmp_path, images):
+    add_images(tmp_path, *images)
+    with pytest.raises(ValueError, match="at least two folders"):
+        load_image_folder(tmp_path)
+
+
+def test_class_folder_without_images_is_named(tmp_path):
+    add_images(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "emu").mkdir()
+    with pytest.raises(ValueError, match=r"without an image file: \['emu'\]"):
+        load_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("parts", [["train"], ["test", "train"], ["train", "val"]])
+def test_parts_of_a_data_set_are_not_taken_for_classes(tmp_path, parts):
+    for part in parts:
+        add_images(tmp_path, f"{part}/cat/1.png", f"{part}/dog/2.png")
+    with pytest.raises(ValueError, match=f"beginning with .*{parts[0]}'"):
+        load_image_folder(tmp_path)
+    assert len(load_image_folder(tmp_path / parts[0]).X) == 2
+
+
+def test_part_names_may_be_classes_among_others(tmp_path):
+    add_images(tmp_path, "train/1.png", "tram/2.png")
+    assert load_image_folder(tmp_path).target_names == ["train", "tram"]

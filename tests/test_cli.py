@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sktransfer.cli import main
+from sktransfer.evaluation import run_benchmark
+from sktransfer.images import ImageReader
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def image_folder(tmp_path, small_images, small_labels):
+    """The small images as files, in a folder for each class."""
+    folder = tmp_path / "images"
+    for index, (image, label) in enumerate(zip(small_images, small_labels, strict=True)):
+        path = folder / label / f"{index:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return folder
+
+
+@pytest.fixture
+def finished_run(tmp_path, image_folder):
+    """The folder of a benchmark of logistic regression on pixels."""
+
+    def make_estimator(strategy, *, recipe, **parameters):
+        flatten = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 48)})
+        steps = [ImageReader(size=(4, 4)), flatten, LogisticRegression(**parameters)]
+        return Pipeline([(type(step).__name__, step) for step in steps])
+
+    output = tmp_path / "run"
+    run_benchmark(
+        "folder",
+        ["pixels"],
+        output=output,
+        data=image_folder,
+        make_estimator=make_estimator,
+        progress=False,
+    )
+    return output
+
+
+def test_bench_trains_scores_and_predicts(tmp_path, image_folder, capsys):
+    output = tmp_path / "out"
+    arguments = ["bench", "--dataset", "folder", "--data", str(image_folder)]
+    arguments += ["--strategies", "cnn", "--epochs", "2", "--output", str(output)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "test_%" in printed
+    assert str(output) in printed
+    table = pd.read_csv(output / "results.csv", keep_default_na=False)
+    assert table["strategy"].tolist() == ["cnn"]
+    assert table["epochs"].tolist() == [2]
+    assert table["trainable_params"].item() == table["deployed_params"].item() > 0
+    assert (output / "pictures" / "learning-cnn.png").exists()
+    assert "Conv2D" in (output / "layers" / "cnn.csv").read_text()
+    assert (output / "summaries" / "cnn.txt").read_text().strip()
+    file = str(image_folder / "grass" / "01.png")
+    assert main(["predict", str(output), file]) == 0
+    assert capsys.readouterr().out.startswith(f"{file}\t")
+
+
+def test_bench_tells_of_a_cell_that_failed(tmp_path, image_folder, capsys, monkeypatch):
+    def fit(self, X, y):
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr("sktransfer.estimators.ConvNetClassifier.fit", fit)
+    arguments = ["bench", "--dataset", "folder", "--data", str(image_folder)]
+    arguments += ["--strategies", "cnn", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "failed: cnn: MemoryError: no memory left" in capsys.readouterr().out
+
+
+def test_bench_names_files_that_are_no_images(tmp_path, image_folder, capsys):
+    (image_folder / "grass" / "01.png").write_bytes(b"no image")
+    arguments = ["bench", "--dataset", "folder", "--data", str(image_folder)]
+    assert main([*arguments, "--strategies", "cnn", "--output", str(tmp_path / "out")]) == 2
+    assert "01.png" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strategies", "knnn"], "Unknown strategy 'knnn'; did you mean 'knn'"),
+        (["--backbone", "vgg166"], "Unknown backbone 'vgg166'; did you mean 'vgg16'"),
+        (["--dataset", "cifar"], "Unknown dataset 'cifar'; did you mean 'cifar10'"),
+        (["--dataset", "folder"], "needs the path of a folder"),
+        (["--dataset", "folder", "--data", "absent"], "no such file or folder"),
+        (["--output", f"{__file__}/run"], "cannot write results"),
+    ],
+)
+def test_bench_checks_its_arguments(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = [] if "--strategies" in arguments or "--backbone" in arguments else ["--strategies=cnn"]
+    assert main(["bench", *quick, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sktransfer: error: ")
+    assert message in error
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "--epochs: must be a whole number of at least 1, got '0'"),
+        (["--train-size", "many"], "--train-size: must be a whole number"),
+        (["--validation-fraction", "1"], "--validation-fraction: must be a number between 0 and 1"),
+        (["--validation-fraction", "x"], "--validation-fraction: must be a number between 0 and 1"),
+        (["--weights-dir", "absent"], "--weights-dir: no such folder: 'absent'"),
+        (["--recipe", "worst"], "--recipe: invalid choice: 'worst'"),
+    ],
+)
+def test_options_are_checked_one_by_one(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["bench", *arguments])
+    assert exit_info.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_predict_labels_what_it_can_read(finished_run, image_folder, tmp_path, capsys):
+    bad, good = tmp_path / "bad.jpg", str(image_folder / "sky" / "02.png")
+    bad.write_bytes(b"no image")
+    assert main(["predict", str(finished_run), str(bad), good, "--top", "3"]) == 1
+    captured = capsys.readouterr()
+    rows = [line.split("\t") for line in captured.out.splitlines()]
+    assert [row[0] for row in rows] == [good] * 3
+    assert rows[0][1] == "sky"
+    assert {row[1] for row in rows} == {"bricks", "grass", "sky"}
+    assert sum(float(row[2]) for row in rows) == pytest.approx(1, abs=2e-4)
+    assert str(bad) in captured.err
+    assert main(["predict", str(finished_run / "winner.joblib"), good]) == 0
+
+
+def test_predict_needs_a_winner(tmp_path, capsys):
+    assert main(["predict", str(tmp_path), "a.png"]) == 2
+    assert "sktransfer: error: no classifier at" in capsys.readouterr().err
+
+
+def test_report_makes_the_table_anew(finished_run, capsys):
+    (finished_run / "results.csv").unlink()
+    assert main(["report", str(finished_run)]) == 0
+    assert "pixels" in capsys.readouterr().out
+    assert (finished_run / "results.csv").exists()
+    assert main(["report", str(finished_run / "cells")]) == 2
+
+
+def test_backbones_are_listed(capsys):
+    assert main(["backbones"]) == 0
+    printed = capsys.readouterr().out
+    assert "efficientnet_lite0" in printed
+    assert "vgg16" in printed
+
+
+def test_benchmark_module_is_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.strategies", "--epochs", "0"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "sktransfer bench: error: argument --epochs" in done.stderr
+
+
+def test_help_loads_no_tensorflow():
+    code = (
+        "import sys; from sktransfer.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "finally:\n    assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bench" in done.stdout
