@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 # Read once, when TensorFlow and matplotlib are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Nothing that a test pins or downloads stays behind in the user's folders.
+os.environ["SKTRANSFER_HOME"] = tempfile.mkdtemp(prefix="sktransfer-tests-")
 
 import hypothesis
 import numpy as np

@@ -62,7 +62,7 @@ def test_bench_trains_scores_and_predicts(tmp_path, image_folder, capsys):
     table = pd.read_csv(output / "results.csv", keep_default_na=False)
     assert table["strategy"].tolist() == ["cnn"]
     assert table["epochs"].tolist() == [2]
-    assert table["trainable_params"].item() == table["deployed_params"].item() > 0
+    assert table["total_params"].item() == table["deployed_params"].item() > 0
     assert (output / "pictures" / "learning-cnn.png").exists()
     assert "Conv2D" in (output / "layers" / "cnn.csv").read_text()
     assert (output / "summaries" / "cnn.txt").read_text().strip()

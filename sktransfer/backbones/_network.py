@@ -16,7 +16,7 @@ import numpy as np
 
 from sktransfer._errors import WeightsError
 from sktransfer.backbones._registry import BackboneSpec, get_backbone
-from sktransfer.backbones._weights import Weights, load_weights, resolve_weights
+from sktransfer.backbones._weights import Weights, resolve_weights
 from sktransfer.images._batch import ImageBatch
 
 if TYPE_CHECKING:
@@ -162,9 +162,8 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
 
     spec = get_backbone(recipe.backbone)
     with seeded_build(recipe.seed):
-        backbone = spec.build((*recipe.input_size, 3))
+        backbone = spec.build((*recipe.input_size, 3), _present(recipe, spec))
         backbone.name = "backbone"
-        load_weights(backbone, _present(recipe, spec))
         pixels = pixel_input(recipe.image_size, recipe.input_size)
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
         tensor = preprocessing_layers(tensor, spec, recipe.preprocessing)

@@ -240,7 +240,16 @@ def _scale_normalized_input(network: Any, scale: tuple[float, float, float]) -> 
 
 
 def get_backbone(name: str) -> BackboneSpec:
-    """Return what is known about the backbone called `name`.
+    """Return what is known about a backbone.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_backbones`.
+
+    Returns
+    -------
+    spec : BackboneSpec
 
     Raises
     ------
@@ -264,12 +273,25 @@ def register_backbone(spec: BackboneSpec) -> None:
 
     Registering an equal entry again changes nothing.
 
+    Parameters
+    ----------
+    spec : BackboneSpec
+        What there is to know about it.
+
     Raises
     ------
     TypeError
         If `spec` is no `BackboneSpec`.
     ValueError
         If the name belongs to a different entry.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from sktransfer import get_backbone, register_backbone
+    >>> register_backbone(replace(get_backbone("mobilenet"), name="my_net", recommended_size=64))
+    >>> get_backbone("my_net").recommended_size
+    64
     """
     if not isinstance(spec, BackboneSpec):
         raise TypeError(f"spec must be a BackboneSpec, got {type(spec).__name__}")

@@ -24,7 +24,7 @@ from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sktransfer._seeding import build_lock, seeded_build
+from sktransfer._seeding import seeded_build
 from sktransfer._validation import Interval, StrOptions, check_sample_weight, validate_parameters
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
 from sktransfer.backbones._inference import load_ahead, run_padded
@@ -290,6 +290,11 @@ class NetworkEstimator(BaseEstimator):
         ]
         return np.concatenate(outputs)
 
+    @property
+    def current_epoch(self) -> int:
+        """Number of epochs trained since the network was built."""
+        return len(getattr(self, "history_", {}).get("loss", ()))
+
     # Describe ----------------------------------------------------------------------------------
 
     def layer_table(self) -> pd.DataFrame:
@@ -357,7 +362,8 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
 
     def predict(self, X) -> np.ndarray:
         """Predict classes (n_samples,), or label indicators (n_samples, n_labels)."""
-        return self.target_encoder_.decode(self._outputs(X))
+        outputs = self._outputs(X)
+        return self.target_encoder_.decode(outputs)
 
     def predict_proba(self, X) -> np.ndarray:
         """Predict the probabilities of the classes in `classes_`, float32 (n_samples, n_classes)."""
@@ -409,7 +415,8 @@ class NetworkRegressor(NetworkEstimator, KerasRegressor):
 
     def predict(self, X) -> np.ndarray:
         """Predict numbers, float64 of shape (n_samples,) or (n_samples, n_outputs)."""
-        return self.target_encoder_.decode(self._outputs(X))
+        outputs = self._outputs(X)
+        return self.target_encoder_.decode(outputs)
 
     def _learn_targets(self, y, classes) -> None:
         self.target_encoder_ = NumberTargets.of(y)
@@ -432,7 +439,8 @@ def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
     """Describe a network and the state of its training by data alone."""
     return {
         "config": network.get_config(),
-        "weights": network.get_weights(),
+        # Not only the weights: dropout layers count what they have drawn.
+        "variables": [variable.numpy() for variable in network.variables],
         "trainable": [weight.trainable for weight in network.weights],
         "optimizer": [np.asarray(variable) for variable in optimizer.variables],
     }
@@ -440,9 +448,10 @@ def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
 
 def _unpack(packed: dict) -> keras.Model:
     """Build the network that `_pack` described."""
-    with build_lock:
+    with seeded_build(0):
         network = keras.Model.from_config(packed["config"])
-    network.set_weights(packed["weights"])
+    for variable, value in zip(network.variables, packed["variables"], strict=True):
+        variable.assign(value)
     for weight, trainable in zip(network.weights, packed["trainable"], strict=True):
         weight.trainable = trainable
     return network

@@ -103,7 +103,9 @@ class _FineTune(ImageNetwork):
 
     def _training_rows(self, rows: Rows) -> Rows:
         views = super()._training_rows(rows)
-        if not self._trains_head_alone or views is rows:
+        if not self._trains_head_alone:
+            return views
+        if views is rows:
             return self._inference_rows(rows)
         if self.frozen_views is None:
             return FreshViews(views, self._recipe)
@@ -201,11 +203,11 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         dropout: float = 0.0,
         l2: float = 0.0,
         batch_normalization: bool = False,
+        backbone_learning_rate: float | None = None,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.001,
-        backbone_learning_rate: float | None = None,
         learning_rate_schedule: str = "constant",
         batch_size: int = 32,
         epochs: int = 10,
@@ -234,11 +236,11 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.dropout = dropout
         self.l2 = l2
         self.batch_normalization = batch_normalization
+        self.backbone_learning_rate = backbone_learning_rate
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.optimizer = optimizer
         self.learning_rate = learning_rate
-        self.backbone_learning_rate = backbone_learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
         self.epochs = epochs
@@ -325,11 +327,11 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         dropout: float = 0.0,
         l2: float = 0.0,
         batch_normalization: bool = False,
+        backbone_learning_rate: float | None = None,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.001,
-        backbone_learning_rate: float | None = None,
         learning_rate_schedule: str = "constant",
         batch_size: int = 32,
         epochs: int = 10,
@@ -357,11 +359,11 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.dropout = dropout
         self.l2 = l2
         self.batch_normalization = batch_normalization
+        self.backbone_learning_rate = backbone_learning_rate
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.optimizer = optimizer
         self.learning_rate = learning_rate
-        self.backbone_learning_rate = backbone_learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
         self.epochs = epochs

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from sktransfer._seeding import seeded_build
 from sktransfer._validation import Interval, StrOptions
 
 LAYER_CONSTRAINTS: dict[str, list] = {
@@ -31,7 +32,8 @@ def check_sizes(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
 def check_initializer(name: str) -> None:
     """Refuse a name that Keras has no initializer for."""
     try:
-        keras.initializers.get(name)
+        with seeded_build(0):  # each initializer takes a seed from Python's generator
+            keras.initializers.get(name)
     except ValueError as error:
         raise ValueError(f"kernel_initializer is not known to Keras, got {name!r}") from error
 

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -39,8 +38,12 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         Coefficients of the standardized features.
     intercept_ : ndarray of shape (n_classes or 1,)
         Intercepts.
-    pipeline_ : Pipeline
-        The fitted scaler and classifier.
+    n_iter_ : ndarray of shape (1,)
+        Iterations of the solver.
+    scaler_ : StandardScaler
+        The fitted scaler.
+    classifier_ : LogisticRegression
+        The classifier fitted on scaled features.
     n_features_in_ : int
         Number of features.
 
@@ -96,34 +99,34 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         weights = None if sample_weight is None else check_sample_weight(sample_weight, X)
-        classifier = LogisticRegression(
+        self.scaler_ = StandardScaler().fit(X, sample_weight=weights)
+        self.classifier_ = LogisticRegression(
             C=self.C, class_weight=self.class_weight, max_iter=self.max_iter
-        )
-        self.pipeline_ = make_pipeline(StandardScaler(), classifier).fit(
-            X,
-            y,
-            standardscaler__sample_weight=weights,
-            logisticregression__sample_weight=weights,
-        )
-        self.classes_ = classifier.classes_
-        self.coef_, self.intercept_ = classifier.coef_, classifier.intercept_
+        ).fit(self.scaler_.transform(X), y, sample_weight=weights)
+        self.classes_ = self.classifier_.classes_
+        self.coef_, self.intercept_ = self.classifier_.coef_, self.classifier_.intercept_
+        self.n_iter_ = self.classifier_.n_iter_
         return self
 
     def decision_function(self, X) -> np.ndarray:
         """Return the scores of the classes, (n_samples, n_classes) or (n_samples,) for two."""
-        return self.pipeline_.decision_function(self._checked(X))
+        X = self._scaled(X)
+        return self.classifier_.decision_function(X)
 
     def predict_proba(self, X) -> np.ndarray:
         """Return the probabilities of the classes, (n_samples, n_classes)."""
-        return self.pipeline_.predict_proba(self._checked(X))
+        X = self._scaled(X)
+        return self.classifier_.predict_proba(X)
 
     def predict(self, X) -> np.ndarray:
         """Return the predicted classes, (n_samples,)."""
-        return self.pipeline_.predict(self._checked(X))
+        X = self._scaled(X)
+        return self.classifier_.predict(X)
 
-    def _checked(self, X) -> np.ndarray:
+    def _scaled(self, X) -> np.ndarray:
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return self.scaler_.transform(X)
 
 
 class KNNProbe(KNeighborsClassifier):

@@ -198,7 +198,8 @@ def format_results(table: pd.DataFrame) -> str:
     shown = table[list(PRINTED_COLUMNS)]
     shown = shown.rename(columns=lambda column: column.replace("_accuracy", "_%"))
     shown = shown.rename(columns={"seconds_per_epoch": "s/epoch", "fit_seconds": "fit_s"})
-    text = shown.to_string(index=False, na_rep="", float_format="{:.3f}".format)
+    shown = shown.astype(object).fillna("")
+    text = shown.to_string(index=False, float_format="{:.3f}".format)
     failed = table[table["error"] != ""]
     names = map(cell_name, failed["strategy"], failed["backbone"])
     errors = zip(names, failed["error"], strict=True)

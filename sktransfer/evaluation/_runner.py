@@ -16,6 +16,7 @@ import pandas as pd
 from sklearn import config_context
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.validation import has_fit_parameter
 
@@ -121,6 +122,7 @@ def run_benchmark(
     validation_fraction: float = 0.2,
     random_state: int = 0,
     make_estimator: Callable | None = None,
+    save_winner: bool = True,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Train and score strategies on a dataset, and save the best of them.
@@ -160,6 +162,8 @@ def run_benchmark(
     make_estimator : callable, optional
         ``make_estimator(strategy, backbone, recipe=..., **parameters)`` returns an unfitted
         classifier with ``predict_proba``; `sktransfer.make_strategy` by default.
+    save_winner : bool
+        Whether the best strategy is fitted anew and saved.
     progress : bool
         Whether to show a progress bar.
 
@@ -212,8 +216,9 @@ def run_benchmark(
             _finish_cell(cell, builder, split, output, settings)
             bar.update()
         table = write_report(output)
-        bar.set_description("winner")
-        _save_winner(table, builder, split, output)
+        if save_winner:
+            bar.set_description("winner")
+            _save_winner(table, builder, split, output)
         bar.update()
     return table
 
@@ -438,12 +443,17 @@ def _timed(task: Callable) -> tuple[float, object]:
 
 
 def _fit(estimator, X, y, X_val=None, y_val=None) -> None:
-    """Fit with validation data where it is given and the last step, a network, can follow it."""
-    validation = {}
-    if X_val is not None and has_fit_parameter(steps_of(estimator)[-1], "X_val"):
-        validation = {"X_val": X_val, "y_val": y_val}
-    # Routing takes the validation data through the backbone to the network behind it.
+    """Fit; where the last step is a network, with the validation data, if there are any."""
+    head = steps_of(estimator)[-1]
+    if not has_fit_parameter(head, "X_val"):
+        estimator.fit(X, y)
+        return
+    validation = {} if X_val is None else {"X_val": X_val, "y_val": y_val}
     with config_context(enable_metadata_routing=True):
+        if validation and isinstance(estimator, Pipeline):
+            # Routing takes the validation data through the backbone to the network behind it.
+            head.set_fit_request(X_val=True, y_val=True)
+            estimator.set_params(transform_input=["X_val"])
         estimator.fit(X, y, **validation)
 
 

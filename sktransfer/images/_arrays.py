@@ -44,7 +44,7 @@ class ArrayBatch(ImageBatch):
         # Indexing by integers copies these rows, and only these; the reshape comes after it,
         # since a reshape of the whole would copy all of an array that is not contiguous.
         images = self._array[positions].reshape(len(positions), *self._shape)
-        images = images.astype(self._dtype, copy=False)
+        images = images.astype(self._dtype, order="C", copy=False)
         if self._scale != 1:
             images *= self._scale
         if self._shape[-1] == 1:

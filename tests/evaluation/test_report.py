@@ -113,6 +113,7 @@ def test_report_is_made_from_the_cells(run):
 def test_printed_table_shows_what_failed(run):
     lines = format_results(read_results(run)).splitlines()
     assert "65.500" in lines[2]
+    assert "NA" not in lines[1]  # the cell that failed has no figures
     assert lines[-1] == "failed: cnn: MemoryError: no memory left"
     assert max(map(len, lines)) <= 160
 

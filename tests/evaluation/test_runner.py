@@ -68,6 +68,23 @@ class Network(LogisticRegression):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
+class Head(Network):
+    """The same on features: rows of numbers, validation rows among them."""
+
+    def fit(self, X, y, *, X_val=None, y_val=None):
+        assert X.ndim == 2
+        assert X_val is None or X_val.shape == (len(y_val), X.shape[1])
+        images = [None if rows is None else self._images(rows) for rows in (X, X_val)]
+        return super().fit(images[0], y, X_val=images[1], y_val=y_val)
+
+    def predict_proba(self, X):
+        return super().predict_proba(self._images(X))
+
+    @staticmethod
+    def _images(rows):
+        return np.rint(255 * rows).astype(np.uint8).reshape(-1, 4, 4, 3)
+
+
 class Broken(Network):
     def fit(self, X, y, *, X_val=None, y_val=None):
         FITS.append(len(X))
@@ -153,6 +170,19 @@ def test_networks_follow_the_validation_images(dataset, tmp_path):
     run(dataset, tmp_path, ["cnn"], validation_fraction=0.25, epochs=2)
     cell = json.loads((tmp_path / "cells" / "cnn.json").read_text())
     assert cell["history"]["val_accuracy"] == [15, 15]
+
+
+def test_validation_images_go_through_the_backbone_to_its_network(dataset, tmp_path):
+    def make_pipeline(strategy, backbone="tiny", *, recipe, **parameters):
+        return Pipeline([("features", Pixels(backbone)), ("head", Head(**parameters))])
+
+    table = run_benchmark(
+        dataset, ["features"], ["a"], output=tmp_path, make_estimator=make_pipeline, progress=False
+    )
+    assert table["error"].tolist() == [""]
+    cell = json.loads((tmp_path / "cells" / "features-a.json").read_text())
+    assert cell["history"]["val_accuracy"] == [12] * 4
+    assert FITS == [48, 60]
 
 
 def test_what_is_written(dataset, tmp_path):

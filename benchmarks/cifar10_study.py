@@ -1,0 +1,128 @@
+"""Run the CIFAR-10 study with its own recipe, and put each figure beside the study's.
+
+    python -m benchmarks.cifar10_study --data cifar10.zip --weights-dir DIR --output DIR
+
+All 50,000 training images (40,000 to train, 10,000 to validate) and the 10,000 test images, with
+ImageNet weights. The study trained for 100 epochs; here the strategies that cost most train for
+fewer. A run that was stopped goes on where it was when it is started again with the same output.
+
+The collected table is written to ``benchmarks/results/cifar10_study.csv``, beside a header that
+names machine, versions and command, the learning curves and the charts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cells that are run alike."""
+
+    folder: str
+    strategies: tuple[str, ...]
+    backbones: tuple[str, ...]
+    epochs: int
+    batch_norm: str | None = None
+    """In place of the recipe's mode of batch normalization."""
+
+
+PARTS = (
+    Part("features", ("features",), ("vgg16", "mobilenet"), epochs=30),
+    Part("cnn", ("cnn", "cnn+augment"), ("vgg16",), epochs=10),
+    Part("mobilenet", ("features+augment", "finetune+augment"), ("mobilenet",), epochs=5),
+    Part(
+        "mobilenet-inference", ("features+augment",), ("mobilenet",), epochs=5, batch_norm="inference"
+    ),
+    Part("vgg16-frozen", ("features+augment",), ("vgg16",), epochs=5),
+    Part("vgg16-finetune", ("finetune+augment",), ("vgg16",), epochs=5),
+)
+STUDY_TEST_ACCURACY = {
+    ("cnn", ""): 65.08,
+    ("cnn+augment", ""): 58.36,
+    ("features", "vgg16"): 58.13,
+    ("features+augment", "vgg16"): 56.84,
+    ("finetune+augment", "vgg16"): 78.43,
+    ("features", "mobilenet"): 21.53,
+    ("features+augment", "mobilenet"): 12.48,
+    ("finetune+augment", "mobilenet"): 82.20,
+}
+
+
+def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
+    """Run a part's cells, or read those that are finished."""
+    from sktransfer import make_strategy
+    from sktransfer.evaluation import run_benchmark
+
+    make = make_strategy
+    if part.batch_norm is not None:
+        make = partial(make_strategy, batch_norm=part.batch_norm)
+    table = run_benchmark(
+        dataset,
+        part.strategies,
+        part.backbones,
+        output=output / part.folder,
+        recipe="study",
+        epochs=part.epochs,
+        make_estimator=make,
+        save_winner=False,
+    )
+    table["batch_norm"] = part.batch_norm or "train"
+    table["study_test_accuracy"] = [
+        STUDY_TEST_ACCURACY[cell]
+        for cell in zip(table["strategy"], table["backbone"], strict=True)
+    ]
+    return table
+
+
+def collect(tables: list[pd.DataFrame], output: Path) -> pd.DataFrame:
+    """Store the table of all parts, their learning curves and their charts."""
+    from sktransfer.evaluation._plots import plot_bars
+    from sktransfer.evaluation._report import describe_environment, write_json
+
+    table = pd.concat(tables, ignore_index=True)
+    pictures = RESULTS / "cifar10_study"
+    pictures.mkdir(parents=True, exist_ok=True)
+    table.to_csv(RESULTS / "cifar10_study.csv", index=False, float_format="%.6g")
+    header = {**describe_environment(), "images": "40,000 train, 10,000 validation, 10,000 test"}
+    write_json(RESULTS / "cifar10_study.json", header)
+    for part in PARTS:
+        for curve in (output / part.folder / "pictures").glob("learning-*.png"):
+            suffix = "-inference" if part.batch_norm else ""
+            shutil.copy(curve, pictures / f"{curve.stem}{suffix}.png")
+    of_study = table[table["batch_norm"] == "train"]
+    for column, label in (
+        ("test_accuracy", "test accuracy (%)"),
+        ("seconds_per_epoch", "seconds an epoch"),
+    ):
+        plot_bars(of_study, column, label).savefig(pictures / f"{column}.png", dpi=120)
+    return table
+
+
+def main() -> None:
+    """Run what is not finished, and collect all of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="zip file or folder of CIFAR-10")
+    parser.add_argument("--weights-dir", required=True, help="folder of ImageNet weights")
+    parser.add_argument("--output", required=True, type=Path, help="folder of the runs")
+    arguments = parser.parse_args()
+    os.environ["SKTRANSFER_WEIGHTS"] = arguments.weights_dir
+
+    from sktransfer.evaluation import load_dataset
+
+    dataset = load_dataset("cifar10", arguments.data)
+    tables = [run_part(part, dataset, arguments.output) for part in PARTS]
+    print(collect(tables, arguments.output).to_string())
+
+
+if __name__ == "__main__":
+    main()
