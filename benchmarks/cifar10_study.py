@@ -41,7 +41,11 @@ PARTS = (
     Part("cnn", ("cnn", "cnn+augment"), ("vgg16",), epochs=10),
     Part("mobilenet", ("features+augment", "finetune+augment"), ("mobilenet",), epochs=5),
     Part(
-        "mobilenet-inference", ("features+augment",), ("mobilenet",), epochs=5, batch_norm="inference"
+        "mobilenet-inference",
+        ("features+augment",),
+        ("mobilenet",),
+        epochs=5,
+        batch_norm="inference",
     ),
     Part("vgg16-frozen", ("features+augment",), ("vgg16",), epochs=5),
     Part("vgg16-finetune", ("finetune+augment",), ("vgg16",), epochs=5),
@@ -78,8 +82,7 @@ def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
     )
     table["batch_norm"] = part.batch_norm or "train"
     table["study_test_accuracy"] = [
-        STUDY_TEST_ACCURACY[cell]
-        for cell in zip(table["strategy"], table["backbone"], strict=True)
+        STUDY_TEST_ACCURACY[cell] for cell in zip(table["strategy"], table["backbone"], strict=True)
     ]
     return table
 

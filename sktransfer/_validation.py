@@ -1,4 +1,4 @@
-"""The one door to the parts of scikit-learn that are not public.
+"""Checks that several modules share, and the one door to what is not public in scikit-learn.
 
 scikit-learn's declarative parameter constraints are what its users' error messages look like,
 so they are worth having; they are private, so they are reached from here alone.
@@ -14,12 +14,14 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples
 
 __all__ = [
     "Hidden",
     "Interval",
     "Options",
     "StrOptions",
+    "check_same_length",
     "check_sample_weight",
     "validate_parameters",
 ]
@@ -32,3 +34,13 @@ def validate_parameters(estimator) -> None:
         estimator.get_params(deep=False),
         caller_name=type(estimator).__name__,
     )
+
+
+def check_same_length(X_name: str, X, y_name: str, y) -> None:
+    """Refuse targets that are not one for each sample."""
+    n_samples, n_targets = _num_samples(X), _num_samples(y)
+    if n_samples != n_targets:
+        raise ValueError(
+            f"{X_name} has {n_samples} samples, but {y_name} has {n_targets}: "
+            "there must be one target for each sample"
+        )

@@ -1,9 +1,10 @@
 """The named strategies: what is trained, and how, as plain scikit-learn estimators.
 
-A strategy says what is trained; a recipe gives the hyperparameters. Both are data. The recipe "study"
-is that of the CIFAR-10 study whose table ``benchmarks/`` reproduces, mistakes included: pixels
-divided by 255 in front of every backbone, images of 32x32 whatever the backbone was made for, and
-frozen batch normalization that normalizes by the training batch. "best" is what we would do.
+A strategy says what is trained; a recipe gives the hyperparameters. Both are data. The recipe
+"study" is that of the CIFAR-10 study whose table ``benchmarks/`` reproduces, mistakes included:
+pixels divided by 255 in front of every backbone, images of 32x32 whatever the backbone was made
+for, and frozen batch normalization that normalizes by the training batch. "best" is what we would
+do.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sktransfer._errors import unknown_name
+from sktransfer._validation import validate_parameters
 from sktransfer.backbones import BackboneFeatures, get_backbone
 from sktransfer.estimators import (
     ConvNetClassifier,
@@ -33,7 +35,13 @@ __all__ = ["list_strategies", "make_strategy"]
 
 STUDY_HEAD = {"hidden_layer_sizes": (256, 512), "kernel_initializer": "random_uniform"}
 STUDY_INPUT = {"preprocessing": "rescale", "pooling": "flatten", "input_size": 32}
-STUDY_FINE_TUNING = {**STUDY_INPUT, **STUDY_HEAD, "batch_norm": "train", "batch_size": 40, "epochs": 100}
+STUDY_FINE_TUNING = {
+    **STUDY_INPUT,
+    **STUDY_HEAD,
+    "batch_norm": "train",
+    "batch_size": 40,
+    "epochs": 100,
+}
 
 BEST_CONVNET = {
     "n_blocks": 3,
@@ -194,7 +202,7 @@ def make_strategy(
     Raises
     ------
     ValueError
-        If the strategy, the backbone or the recipe is unknown.
+        If the strategy, the backbone or the recipe is unknown, or an override is out of range.
     TypeError
         If no step has one of the `overrides`.
 
@@ -226,6 +234,8 @@ def make_strategy(
         for step, cls in strategy.steps.items()
     }
     _check_overrides(name, overrides, steps)
+    for estimator in steps.values():  # now, not when the features have been extracted
+        validate_parameters(estimator)
     if len(steps) == 1:
         return steps["model"]
     if recipe == "best":

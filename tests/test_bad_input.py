@@ -1,8 +1,8 @@
-"""Bad input: one clear error before anything long starts, that names what was wrong and what is right.
+"""Bad input: a clear error, before anything long starts, that says what was wrong.
 
 Each entry of `MISTAKES` is something that a user may get wrong, with the error that has to come of
-it: its type, and patterns which its message must contain. While it is tried, nothing may be trained
-and no features may be extracted.
+it: its type, and patterns of what the message has to say: what was wrong, and what is accepted.
+While it is tried, nothing may be trained and no features may be extracted.
 """
 
 from __future__ import annotations
@@ -58,12 +58,14 @@ ROWS = IMAGES.reshape(24, -1)
 FEATURES = RNG.normal(size=(24, 5))
 LABELS = np.array(["bricks", "grass", "sky"] * 8)
 NUMBERS = RNG.normal(size=24)
+CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer"]
+CIFAR10 += ["dog", "frog", "horse", "ship", "truck"]
 
 
 def spoiled(array: np.ndarray, value: float) -> np.ndarray:
     """A copy with one other value in it."""
     array = np.array(array, dtype=float)
-    array.flat[len(array)] = value
+    array.flat[1] = value
     return array
 
 
@@ -455,7 +457,7 @@ BAD_FILES = [
         "a missing value among paths",
         lambda given: features().fit(pd.Series([*given.paths(1), None])),
         ImageError,
-        r"X\[1\] \(NoneType\): an image is a path, .* got None",
+        r"X\[1\] \((NoneType|float)\): an image is a path, .* got (None|nan)",
     ),
     case(
         "floats among images",
@@ -927,8 +929,7 @@ SAMPLE_WEIGHTS = [
         "weights of zero everywhere",
         lambda given: finetune().fit(IMAGES, LABELS, np.zeros(24)),
         ValueError,
-        "sample_weight",
-        "(?i)zero",
+        "(?i)sample.weight.* zero|zero.*sample.weight|sample weights .*non-zero",
     ),
     case(
         "weights that are NaN",
@@ -1302,13 +1303,11 @@ DATASETS = [
     ),
     case(
         "a CIFAR-10 with a damaged file",
-        lambda given: load_cifar10(given.cifar10(**dict.fromkeys(CIFAR10_CLASSES, b"damaged"))),
+        lambda given: load_cifar10(given.cifar10(**dict.fromkeys(CIFAR10, b"damaged"))),
         ImageError,
         r"'train/airplane/0\.png' in '.*cifar10\.zip' is damaged",
     ),
 ]
-
-CIFAR10_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 
 MISTAKES = [
     *NO_IMAGES,
@@ -1411,6 +1410,8 @@ def test_damage_behind_a_header_names_the_file(case, given):
 
 # Every parameter of every estimator.
 
+PRETRAINED = (BackboneFeatures, FineTuneClassifier, FineTuneRegressor)
+
 
 class Nonsense:
     """What no parameter takes."""
@@ -1452,10 +1453,12 @@ def wrong_values() -> Iterator[Any]:
                 yield pytest.param(estimator, name, value, id=label)
 
 
-@pytest.mark.parametrize(("estimator", "name", "value"), wrong_values())
+@pytest.mark.parametrize(("estimator", "name", "value"), list(wrong_values()))
 def test_every_parameter_is_checked(estimator, name, value, nothing_long):
     names = estimator._get_param_names()
-    made = estimator(**({"weights": None} if "backbone" in dir(estimator()) else {}))
+    made = estimator()
+    if issubclass(estimator, PRETRAINED):
+        made.set_params(weights=None)
     made.set_params(**{name: value})
     with pytest.raises((TypeError, ValueError)) as caught:
         if isinstance(made, ImageAugmentation):

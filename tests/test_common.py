@@ -218,7 +218,7 @@ def test_images_are_not_copied_as_a_whole(name):
     X[:, 0, 0, 0] = np.arange(4000) % 251
     estimator = clone(IMAGE_ESTIMATORS[name])
     if hasattr(estimator, "epochs"):
-        estimator.set_params(epochs=1, batch_size=250)
+        estimator.set_params(epochs=1, batch_size=64)
     y = targets(estimator, len(X))
     estimator.fit(X[:500], y[:500])  # what is imported and traced the first time is no copy
 

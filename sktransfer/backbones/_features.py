@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._docs import shared_docs
-from sktransfer._validation import Interval, StrOptions, validate_parameters
+from sktransfer._validation import Interval, StrOptions, check_same_length, validate_parameters
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
 from sktransfer.backbones._extraction import extract
 from sktransfer.backbones._inference import choose_batch_size
@@ -127,8 +127,9 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         X : array-like
             Images: arrays (n_images, height, width[, channels]), rows of pixels with `image_shape`,
             or sequences of paths, bytes or PIL images.
-        y : None
-            Ignored.
+        y : array-like or None
+            Not used. Only its length is compared with that of X, so that a pipeline fails before
+            the extraction and not after it.
 
         Returns
         -------
@@ -149,6 +150,8 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         spec = get_backbone(self.backbone)
         weights = resolve_weights(spec, self.weights)
         images = check_images(self, X, reset=True)
+        if y is not None:
+            check_same_length("X", images, "y", y)
         self.input_size_ = choose_input_size(self.input_size, images, spec)
         self.batch_size_ = self.batch_size or choose_batch_size(self.input_size_)
         self._recipe = NetworkRecipe(
@@ -232,7 +235,7 @@ class _NamedFeatures(BackboneFeatures):
 
     def __init_subclass__(cls, *, backbone: str, title: str, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
-        cls.backbone = backbone
+        cls._backbone = backbone
         cls.__doc__ = cls.__mro__[1].__doc__
         shared_docs(title=title)(cls)
 
@@ -252,7 +255,7 @@ class _NamedFeatures(BackboneFeatures):
         verbose: int = 0,
     ) -> None:
         super().__init__(
-            type(self).backbone,
+            self._backbone,
             weights=weights,
             input_size=input_size,
             pooling=pooling,
@@ -283,11 +286,15 @@ class MobileNetV2Features(_NamedFeatures, backbone="mobilenet_v2", title="Mobile
     pass
 
 
-class MobileNetV3SmallFeatures(_NamedFeatures, backbone="mobilenet_v3_small", title="MobileNetV3Small"):
+class MobileNetV3SmallFeatures(
+    _NamedFeatures, backbone="mobilenet_v3_small", title="MobileNetV3Small"
+):
     pass
 
 
-class MobileNetV3LargeFeatures(_NamedFeatures, backbone="mobilenet_v3_large", title="MobileNetV3Large"):
+class MobileNetV3LargeFeatures(
+    _NamedFeatures, backbone="mobilenet_v3_large", title="MobileNetV3Large"
+):
     pass
 
 
@@ -315,7 +322,9 @@ class EfficientNetB0Features(_NamedFeatures, backbone="efficientnet_b0", title="
     pass
 
 
-class EfficientNetV2B0Features(_NamedFeatures, backbone="efficientnet_v2_b0", title="EfficientNetV2B0"):
+class EfficientNetV2B0Features(
+    _NamedFeatures, backbone="efficientnet_v2_b0", title="EfficientNetV2B0"
+):
     pass
 
 
@@ -327,13 +336,19 @@ class NASNetMobileFeatures(_NamedFeatures, backbone="nasnet_mobile", title="NASN
     pass
 
 
-class EfficientNetLite0Features(_NamedFeatures, backbone="efficientnet_lite0", title="EfficientNet-Lite0"):
+class EfficientNetLite0Features(
+    _NamedFeatures, backbone="efficientnet_lite0", title="EfficientNet-Lite0"
+):
     pass
 
 
-class EfficientNetLite1Features(_NamedFeatures, backbone="efficientnet_lite1", title="EfficientNet-Lite1"):
+class EfficientNetLite1Features(
+    _NamedFeatures, backbone="efficientnet_lite1", title="EfficientNet-Lite1"
+):
     pass
 
 
-class EfficientNetLite2Features(_NamedFeatures, backbone="efficientnet_lite2", title="EfficientNet-Lite2"):
+class EfficientNetLite2Features(
+    _NamedFeatures, backbone="efficientnet_lite2", title="EfficientNet-Lite2"
+):
     pass

@@ -1,7 +1,7 @@
 """From raw pixels to pooled features: a backbone with everything that has to stand before it.
 
-Resizing and preprocessing are layers of the network, so that it takes pixels of 0 to 255 wherever it
-goes, and nobody can hand it pixels on another scale.
+Resizing and preprocessing are layers of the network, so that it takes pixels of 0 to 255 wherever
+it goes, and nobody can hand it pixels on another scale.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class NetworkRecipe:
 
     def fingerprint(self) -> str:
         """Tell this recipe from every other one, wherever the file of weights lies."""
-        return repr(astuple(replace(self, weights=self.weights.sha256 or f"seed {self.seed}")))
+        return repr(replace(self, weights=replace(self.weights, path=None)))
 
 
 def choose_input_size(
@@ -60,12 +60,19 @@ def choose_input_size(
             return spec.native_size, spec.native_size
         height, width = images.size
         return max(height, spec.recommended_size), max(width, spec.recommended_size)
-    height, width = (input_size, input_size) if np.isscalar(input_size) else input_size
-    if min(height, width) < spec.min_size:
+    size = as_size(input_size)
+    if min(size) < spec.min_size:
         raise ValueError(
-            f"input_size={input_size!r} is smaller than {spec.name} takes: at least "
-            f"{spec.min_size}"
+            f"input_size={input_size!r} is smaller than {spec.name} takes: at least {spec.min_size}"
         )
+    return size
+
+
+def as_size(input_size: int | Size) -> Size:
+    """Return (height, width), which are equal where one number is given."""
+    if isinstance(input_size, (int, np.integer)):
+        return int(input_size), int(input_size)
+    height, width = input_size
     return int(height), int(width)
 
 
@@ -73,9 +80,9 @@ def check_input_size(input_size: Any) -> None:
     """Refuse an input size that is neither None, a positive integer nor a pair of them."""
     if input_size is None:
         return
-    sides = (input_size,) if np.isscalar(input_size) else tuple(input_size)
-    whole = all(isinstance(side, int | np.integer) and side >= 1 for side in sides)
-    if not whole or (not np.isscalar(input_size) and len(sides) != 2):
+    is_pair = isinstance(input_size, (tuple, list)) and len(input_size) == 2
+    sides = input_size if is_pair else (input_size,)
+    if not all(isinstance(side, (int, np.integer)) and side >= 1 for side in sides):
         raise ValueError(
             "input_size must be a positive integer, a pair (height, width) of them or None, "
             f"got {input_size!r}"
@@ -187,6 +194,7 @@ def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:
 
 N_SHARED = 4
 """Networks that are kept for the next estimator: the largest common ones take 0.5 GB each."""
+
 
 @dataclass(frozen=True)
 class SharedNetwork:

@@ -1,8 +1,8 @@
 """A bounded store of rows of features, addressed by what they were computed from.
 
-A key is a hash of an image's pixels and of everything that determines its features, so that rows are
-found again whatever the order, the fold or the estimator that asks for them, and a change of either
-can never be served an old row.
+A key is a hash of an image's pixels and of everything that determines its features, so that rows
+are found again whatever the order, the fold or the estimator that asks for them, and a change of
+either can never be served an old row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 MEMORY_BYTES = 1 << 30
-"""Bound of the store that a process shares: 60,000 images of 1,024 features take a quarter of it."""
+"""Bound of the store that a process shares; 60,000 rows of 1,024 features take a quarter."""
 
 
 class FeatureStore:
@@ -71,7 +71,7 @@ def memory_store() -> FeatureStore:
 
 
 def row_keys(images: np.ndarray, fingerprint: str) -> list[bytes]:
-    """Hash each image of (n, h, w, c), with its shape and type, under an extractor's fingerprint."""
+    """Hash each image of (n, h, w, c), its shape and type, under an extractor's fingerprint."""
     context = f"{fingerprint}|{images.shape[1:]}|{images.dtype}".encode()
     prefix = hashlib.blake2b(context, digest_size=20)
     keys = []

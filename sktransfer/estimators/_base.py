@@ -22,14 +22,20 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._seeding import seeded_build
-from sktransfer._validation import Interval, StrOptions, check_sample_weight, validate_parameters
+from sktransfer._validation import (
+    Interval,
+    StrOptions,
+    check_same_length,
+    check_sample_weight,
+    validate_parameters,
+)
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
 from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
-from sktransfer.estimators._targets import ClassTargets, NumberTargets
+from sktransfer.estimators._targets import ClassTargets, NumberTargets, check_class_weight
 from sktransfer.estimators._training import Examples, Rows, Subset, train
 
 TRAINING_CONSTRAINTS: dict[str, list] = {
@@ -48,23 +54,25 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
 }
 
 PREDICTION_BATCH = 128
-"""Rows in a prediction's batch; one size, so that each row is computed alike with any neighbours."""
+"""Rows in a prediction's batch, the last one padded: each is computed alike among any others."""
 
 EARLY_STOPPING_SPLIT = 0.1
 """What early stopping sets aside for validation when nothing else is said."""
+
 
 class NetworkEstimator(BaseEstimator):
     """Fit, predict, describe and pickle a Keras network by scikit-learn's rules.
 
     A subclass says how rows are read (`_check_rows`) and how its network is built
-    (`_build_network`). Where augmentation or frozen layers ask for it, it also says what the network
-    is trained on (`_training_rows`), and which part of it that is (`_trained`, `_inference_rows`).
+    (`_build_network`). Where augmentation or frozen layers ask for it, it also says what the
+    network is trained on (`_training_rows`), and which part of it that is (`_trained`,
+    `_inference_rows`).
     """
 
     _parameter_constraints: dict[str, list] = {**LAYER_CONSTRAINTS, **TRAINING_CONSTRAINTS}
 
     # scikit-learn's own, which scikeras replaces by versions that accept any name.
-    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)  # type: ignore[attr-defined]
+    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
     set_params = BaseEstimator.set_params
     __repr__ = BaseEstimator.__repr__
 
@@ -87,7 +95,7 @@ class NetworkEstimator(BaseEstimator):
         """Return the network that is compiled and trained: `model_`, or its end."""
         return self.model_
 
-    def _build_network(self, rows: Rows) -> keras.Model:
+    def _build_network(self) -> keras.Model:
         """Build the network, which ends in the activation of `target_encoder_`."""
         raise NotImplementedError
 
@@ -131,10 +139,11 @@ class NetworkEstimator(BaseEstimator):
         resume = self.initialized_
         rows, targets = self._check_data(X, y, reset=not resume, classes=classes)
         weights = self._weights(rows, y, sample_weight)
+        indices = _used(weights, rows)
         if not resume:
-            self._start(rows)
+            self._start()
             self._compile(None)
-        training = Examples(self._training_rows(rows), targets, _used(weights, rows), weights)
+        training = Examples(self._training_rows(rows), targets, indices, weights)
         self._fit_keras_model(
             training, None, warm_start=True, epochs=1, initial_epoch=self.current_epoch
         )
@@ -145,7 +154,7 @@ class NetworkEstimator(BaseEstimator):
         weights = self._weights(rows, y, sample_weight)
         indices, validation = self._split(rows, targets, weights, X_val, y_val)
         if not resume:
-            self._start(rows)
+            self._start()
         self._compile(self.epochs * -(-len(indices) // self.batch_size))
         training = Examples(self._training_rows(rows), targets, indices, weights)
         if validation is not None:
@@ -174,7 +183,7 @@ class NetworkEstimator(BaseEstimator):
         if reset:
             self._learn_targets(y, classes)
         targets = self.target_encoder_.encode(y)
-        check_consistent_length(rows, targets)
+        check_same_length("X", rows, "y", targets)
         return rows, targets
 
     def _weights(self, rows: Rows, y, sample_weight) -> np.ndarray | None:
@@ -184,19 +193,21 @@ class NetworkEstimator(BaseEstimator):
         weights = check_sample_weight(sample_weight, rows, dtype=np.float32, copy=True)
         if (weights < 0).any():
             raise ValueError(f"sample_weight must not be negative, got {weights.min()}")
-        if not weights.any():
-            raise ValueError("sample_weight is zero everywhere: there is nothing to train on")
         return weights
 
     def _split(self, rows, targets, weights, X_val, y_val) -> tuple[np.ndarray, Examples | None]:
         """Return the indices to train on, and the validation data where there are any."""
         indices = _used(weights, rows)
         if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together")
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"X_val and y_val must be given together, got {missing}=None")
         if X_val is not None:
-            val_rows = self._check_rows(X_val, reset=False)
+            try:
+                val_rows = self._check_rows(X_val, reset=False)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"X_val: {error}") from error
             val_targets = self.target_encoder_.encode(y_val, name="y_val")
-            check_consistent_length(val_rows, val_targets)
+            check_same_length("X_val", val_rows, "y_val", val_targets)
             return indices, Examples(val_rows, val_targets, np.arange(len(val_rows)))
         split = self.validation_split
         if split is None:
@@ -209,12 +220,17 @@ class NetworkEstimator(BaseEstimator):
                 )
             return indices, None
         strata = self.target_encoder_.strata(targets)
-        indices, held_out = train_test_split(
-            indices,
-            test_size=split,
-            stratify=None if strata is None else strata[indices],
-            random_state=check_random_state(self.random_state),
-        )
+        try:
+            indices, held_out = train_test_split(
+                indices,
+                test_size=split,
+                stratify=None if strata is None else strata[indices],
+                random_state=check_random_state(self.random_state),
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"validation_split={split} of {len(indices)} rows is not possible: {error}"
+            ) from error
         return indices, Examples(
             Subset(rows, held_out),
             targets[held_out],
@@ -222,13 +238,13 @@ class NetworkEstimator(BaseEstimator):
             None if weights is None else weights[held_out],
         )
 
-    def _start(self, rows: Rows) -> None:
+    def _start(self) -> None:
         """Build a network of fresh weights, and forget the history."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.history_: dict[str, list[float]] = {}
         self.epoch_seconds_: list[float] = []
         with seeded_build(self._seed):
-            self.model_ = self._build_network(rows)
+            self.model_ = self._build_network()
         self.parameter_counts_ = count_parameters(self.model_)
 
     def _compile(self, n_steps: int | None) -> None:
@@ -358,6 +374,8 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         self : object
             The estimator.
         """
+        if self.initialized_:
+            self.target_encoder_.check_classes(classes)
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X) -> np.ndarray:
@@ -366,7 +384,7 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         return self.target_encoder_.decode(outputs)
 
     def predict_proba(self, X) -> np.ndarray:
-        """Predict the probabilities of the classes in `classes_`, float32 (n_samples, n_classes)."""
+        """Predict probabilities of the classes in `classes_`, float32 (n_samples, n_classes)."""
         return self._outputs(X)
 
     def _learn_targets(self, y, classes) -> None:
@@ -377,7 +395,11 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         weights = super()._weights(rows, y, sample_weight)
         if self.class_weight is None:
             return weights
-        of_class = compute_sample_weight(self.class_weight, y).astype(np.float32)
+        check_class_weight(self.class_weight, self.classes_)
+        class_weight = self.class_weight
+        if isinstance(class_weight, dict):  # complete, as a batch may lack a class with a weight
+            class_weight = {**dict.fromkeys(self.classes_.tolist(), 1), **class_weight}
+        of_class = compute_sample_weight(class_weight, y).astype(np.float32)
         return of_class if weights is None else weights * of_class
 
     def __sklearn_tags__(self):
@@ -432,7 +454,13 @@ class NetworkRegressor(NetworkEstimator, KerasRegressor):
 
 def _used(weights: np.ndarray | None, rows: Rows) -> np.ndarray:
     """Return the indices of the rows that count."""
-    return np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+    if weights is None:
+        return np.arange(len(rows))
+    if not weights.any():
+        raise ValueError(
+            "sample_weight and class_weight are zero for every row: there is nothing to train on"
+        )
+    return np.flatnonzero(weights)
 
 
 def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:

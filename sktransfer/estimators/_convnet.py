@@ -10,11 +10,10 @@ import numpy as np
 
 from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions
-from sktransfer.backbones._network import pixel_input, resize_layer
+from sktransfer.backbones._network import as_size, pixel_input, resize_layer
 from sktransfer.estimators._base import NetworkClassifier
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import check_sizes, head_of
-from sktransfer.estimators._training import ImageRows
 from sktransfer.images import ImageAugmentation
 from sktransfer.images._batch import ImageBatch
 from sktransfer.images._resize import INTERPOLATIONS
@@ -160,9 +159,10 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
 
     def _block_filters(self) -> tuple[int, ...]:
         """Return the filters of each block."""
-        if isinstance(self.filters, Integral):
-            return (self.filters,) * self.n_blocks
-        filters = check_sizes("filters", self.filters)
+        filters = self.filters
+        if isinstance(filters, (int, np.integer)):
+            filters = [int(filters)] * self.n_blocks
+        filters = check_sizes("filters", filters)
         if len(filters) != self.n_blocks:
             raise ValueError(
                 f"filters must be one number or one for each of n_blocks={self.n_blocks}, "
@@ -171,12 +171,12 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         return filters
 
     def _choose_sizes(self, images: ImageBatch) -> None:
-        size = images.size if self.input_size is None else self.input_size
+        size = images.size if self.input_size is None else as_size(self.input_size)
         if size is None:
             raise ValueError(
                 "X has images of mixed sizes; input_size must say to what size they are brought"
             )
-        self.input_size_ = (int(size), int(size)) if np.isscalar(size) else tuple(size)
+        self.input_size_ = size
         self._image_size = images.size or self.input_size_
         self._canonical = images.canonical
         side = min(self.input_size_)
@@ -190,7 +190,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
                 )
             side = kept // 2
 
-    def _build_network(self, rows: ImageRows) -> keras.Model:
+    def _build_network(self) -> keras.Model:
         pixels = pixel_input(self._image_size, self.input_size_)
         tensor = resize_layer(pixels, self._image_size, self.input_size_, self.interpolation)
         if self._canonical:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from sktransfer.estimators._base import NetworkClassifier, NetworkEstimator, NetworkRegressor
 from sktransfer._docs import shared_docs
+from sktransfer.estimators._base import NetworkClassifier, NetworkEstimator, NetworkRegressor
 from sktransfer.estimators._layers import check_head, head_of
 from sktransfer.estimators._training import FeatureRows
 
@@ -24,8 +24,8 @@ class _DenseNetwork(NetworkEstimator):
     def _check_rows(self, X, *, reset: bool) -> FeatureRows:
         return FeatureRows(validate_data(self, X, reset=reset, dtype=[np.float32, np.float64]))
 
-    def _build_network(self, rows: FeatureRows) -> keras.Model:
-        inputs = keras.Input((rows.features.shape[1],))
+    def _build_network(self) -> keras.Model:
+        inputs = keras.Input((self.n_features_in_,))
         return keras.Model(inputs, head_of(self, inputs))
 
 

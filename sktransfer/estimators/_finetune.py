@@ -24,7 +24,7 @@ from sktransfer.estimators._freezing import (
 from sktransfer.estimators._frozen import FreshViews, FrozenViews, features_of
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import head_of
-from sktransfer.estimators._training import ImageRows, Rows
+from sktransfer.estimators._training import Rows
 from sktransfer.images import ImageAugmentation
 from sktransfer.images._batch import ImageBatch
 
@@ -50,6 +50,11 @@ class _FineTune(ImageNetwork):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        if isinstance(self.unfreeze, bool):  # a bool is an integer, too, and True one layer
+            raise ValueError(
+                'unfreeze must be "head", "last_block", "all" or a positive number of layers, '
+                f"got unfreeze={self.unfreeze}"
+            )
         if self.frozen_views is not None and not (
             self._has_constant_backbone and self.augmentation is not None
         ):
@@ -82,7 +87,7 @@ class _FineTune(ImageNetwork):
             else 0,
         )
 
-    def _build_network(self, rows: ImageRows) -> keras.Model:
+    def _build_network(self) -> keras.Model:
         network = build_network(self._recipe, training_mode=self.batch_norm == "train")
         backbone = network.get_layer("backbone")
         unfreeze_layers(backbone, self.unfreeze, get_backbone(self.backbone))
@@ -96,10 +101,10 @@ class _FineTune(ImageNetwork):
     def _trained(self) -> keras.Model:
         return self.model_.get_layer("head") if self._trains_head_alone else self.model_
 
-    def _start(self, rows: Rows) -> None:
+    def _start(self) -> None:
         # Decided once a network is built: parameters may be set anew behind a fitted estimator.
         self._trains_head_alone = self._has_constant_backbone
-        super()._start(rows)
+        super()._start()
 
     def _training_rows(self, rows: Rows) -> Rows:
         views = super()._training_rows(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from sktransfer.backbones import BackboneSpec
 
@@ -20,19 +21,19 @@ def unfreeze_layers(backbone: keras.Model, unfreeze: str | int, spec: BackboneSp
         What the registry knows of the backbone.
     """
     layers = backbone.layers
-    if unfreeze == "head":
-        first = len(layers)
-    elif unfreeze == "all":
-        first = 0
-    elif unfreeze == "last_block":
-        first = [layer.name for layer in layers].index(spec.last_block)
-    else:
+    if isinstance(unfreeze, (int, np.integer)):
         if unfreeze > len(layers):
             raise ValueError(
                 f"unfreeze={unfreeze} is more than the {len(layers)} layers of {spec.name}; "
                 'use "all" for all of them'
             )
         first = len(layers) - unfreeze
+    elif unfreeze == "head":
+        first = len(layers)
+    elif unfreeze == "all":
+        first = 0
+    else:
+        first = [layer.name for layer in layers].index(spec.last_block)
     for position, layer in enumerate(layers):
         layer.trainable = position >= first
 
@@ -58,11 +59,17 @@ def scale_rates(
 ) -> keras.optimizers.Optimizer:
     """Train a backbone's weights with `factor` times the learning rate of all others."""
     slowed = {weight.value.ref() for weight in backbone.trainable_weights}
-    update = optimizer.update_step
+    update, decay = optimizer.update_step, optimizer.weight_decay
+    if decay and slowed:
+        # Keras decays at the one learning rate that it knows.
+        optimizer.exclude_from_weight_decay(backbone.trainable_weights)
 
     def update_step(gradient, variable, learning_rate):
-        rate = learning_rate * factor if variable.ref() in slowed else learning_rate
-        return update(gradient, variable, rate)
+        if variable.ref() in slowed:
+            learning_rate = learning_rate * factor
+            if decay:
+                optimizer.assign_sub(variable, variable * decay * learning_rate)
+        return update(gradient, variable, learning_rate)
 
     optimizer.update_step = update_step
     return optimizer

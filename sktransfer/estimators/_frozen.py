@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sktransfer.backbones._extraction import extract
+from sktransfer.backbones._extraction import Images, extract
 from sktransfer.backbones._inference import choose_batch_size
 from sktransfer.backbones._network import NetworkRecipe, shared_network
 from sktransfer.cache import memory_store
-from sktransfer.estimators._training import AugmentedRows, FeatureRows, Rows
+from sktransfer.estimators._training import FeatureRows, Rows
 
 
-def features_of(rows: Rows, recipe: NetworkRecipe, *, verbose: bool) -> FeatureRows:
+def features_of(images: Images, recipe: NetworkRecipe, *, verbose: bool) -> FeatureRows:
     """Extract the features of images, as a transformer of the same recipe does."""
     return FeatureRows(
         extract(
             recipe,
-            rows,
+            images,
             batch_size=choose_batch_size(recipe.input_size),
             store=memory_store(),
             verbose=verbose,
@@ -34,12 +34,10 @@ class FrozenViews:
 
     @classmethod
     def of(
-        cls, rows: AugmentedRows, recipe: NetworkRecipe, n: int, *, verbose: bool
+        cls, rows: Rows, recipe: NetworkRecipe, n: int, *, verbose: bool
     ) -> FrozenViews:
         """Extract the views that the first `n` epochs would draw."""
-        return cls(
-            [features_of(_View(rows, epoch), recipe, verbose=verbose) for epoch in range(n)]
-        )
+        return cls([features_of(_View(rows, epoch), recipe, verbose=verbose) for epoch in range(n)])
 
     def __len__(self) -> int:
         return len(self.views[0])
@@ -52,7 +50,7 @@ class FrozenViews:
 class FreshViews:
     """Features of a new augmented view of each image in each epoch, extracted as it is needed."""
 
-    rows: AugmentedRows
+    rows: Rows
     recipe: NetworkRecipe
 
     def __len__(self) -> int:

@@ -31,9 +31,7 @@ class ImageNetwork(NetworkEstimator):
             _check_light_is_left(self.augmentation)
         if reset:
             self._choose_sizes(images)
-        return ImageRows(
-            fit_sizes(images, self._image_size, self.input_size_, self.interpolation)
-        )
+        return ImageRows(fit_sizes(images, self._image_size, self.input_size_, self.interpolation))
 
     def _choose_sizes(self, images: ImageBatch) -> None:
         """Set `input_size_`, and `_image_size`, the size of images that the network may resize."""

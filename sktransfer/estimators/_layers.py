@@ -7,7 +7,9 @@ from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 
+from sktransfer._errors import unknown_name
 from sktransfer._seeding import seeded_build
 from sktransfer._validation import Interval, StrOptions
 
@@ -24,7 +26,8 @@ LAYER_CONSTRAINTS: dict[str, list] = {
 def check_sizes(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
     """Return layer sizes as a tuple of positive integers."""
     sizes = tuple(sizes)
-    if any(isinstance(size, bool) or int(size) != size or size < 1 for size in sizes):
+    whole = all(isinstance(size, (int, np.integer)) and size is not True for size in sizes)
+    if not whole or any(size < 1 for size in sizes):
         raise ValueError(f"{name} must hold positive integers, got {sizes}")
     return tuple(map(int, sizes))
 
@@ -35,7 +38,12 @@ def check_initializer(name: str) -> None:
         with seeded_build(0):  # each initializer takes a seed from Python's generator
             keras.initializers.get(name)
     except ValueError as error:
-        raise ValueError(f"kernel_initializer is not known to Keras, got {name!r}") from error
+        known = [
+            known
+            for known, value in vars(keras.initializers).items()
+            if isinstance(value, type) and known.islower()
+        ]
+        raise unknown_name("kernel_initializer", name, known) from error
 
 
 def check_head(estimator: Any) -> None:

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sktransfer._validation import Interval, StrOptions, check_sample_weight, validate_parameters
+from sktransfer.estimators._targets import check_class_weight
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):
@@ -98,7 +99,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         validate_parameters(self)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
-        weights = None if sample_weight is None else check_sample_weight(sample_weight, X)
+        check_class_weight(self.class_weight, np.unique(y))
+        weights = sample_weight
+        if weights is not None:
+            weights = check_sample_weight(weights, X, ensure_non_negative=True)
         self.scaler_ = StandardScaler().fit(X, sample_weight=weights)
         self.classifier_ = LogisticRegression(
             C=self.C, class_weight=self.class_weight, max_iter=self.max_iter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -27,7 +28,8 @@ class ClassTargets:
         found = np.unique(y if classes is None else np.asarray(classes))
         if len(found) < 2:
             raise ValueError(
-                f"y holds one class only ({found.tolist()}); a classifier needs at least two classes"
+                f"y holds one class only ({found.tolist()}); a classifier needs at least two "
+                "classes"
             )
         return cls(found, multilabel=False)
 
@@ -62,6 +64,16 @@ class ClassTargets:
                 f"classes: {self.classes.tolist()}"
             )
         return np.searchsorted(self.classes, y).astype(np.int32)
+
+    def check_classes(self, classes) -> None:
+        """Refuse other classes than those that a first ``partial_fit`` named."""
+        if classes is None or self.multilabel:
+            return
+        named = np.unique(classes)
+        if not np.array_equal(named, self.classes):
+            raise ValueError(
+                f"classes={named.tolist()} are not those of the first call: {self.classes.tolist()}"
+            )
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Turn probabilities (n, k) into predicted labels."""
@@ -128,4 +140,25 @@ def _checked_classes(y, name: str = "y") -> np.ndarray:
 
 def _checked_numbers(y, name: str = "y") -> np.ndarray:
     """Return targets as a float array (n,) or (n, k)."""
-    return check_array(y, ensure_2d=False, dtype=np.float64, input_name=name)
+    try:
+        return check_array(y, ensure_2d=False, dtype=np.float64, input_name=name)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be numbers of shape (n_samples,) or (n_samples, n_outputs): {error}"
+        ) from error
+
+
+def check_class_weight(class_weight: dict[Any, float] | str | None, classes: np.ndarray) -> None:
+    """Refuse weights of classes that there are not, and what is no weight."""
+    if not isinstance(class_weight, dict):
+        return
+    unknown = sorted(set(class_weight).difference(classes.tolist()), key=repr)
+    if unknown:
+        raise ValueError(
+            f"class_weight names classes that are not in y: {unknown}; classes: {classes.tolist()}"
+        )
+    for label, weight in class_weight.items():
+        if not isinstance(weight, (int, float, np.number)) or not 0 <= weight < np.inf:
+            raise ValueError(
+                f"class_weight[{label!r}] must be a finite number >= 0, got {weight!r}"
+            )

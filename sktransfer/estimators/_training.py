@@ -153,7 +153,9 @@ def train(
         if failures:
             raise failures[0] from None
         raise
-    return {name: list(map(float, values)) for name, values in history.history.items()}, timer.seconds
+    return {
+        name: list(map(float, values)) for name, values in history.history.items()
+    }, timer.seconds
 
 
 def n_batches(examples: Examples, batch_size: int) -> int:
