@@ -3,8 +3,9 @@
     python -m benchmarks.cifar10_study --data cifar10.zip --weights-dir DIR --output DIR
 
 All 50,000 training images (40,000 to train, 10,000 to validate) and the 10,000 test images, with
-ImageNet weights. The study trained for 100 epochs; here the strategies that cost most train for
-fewer. A run that was stopped goes on where it was when it is started again with the same output.
+ImageNet weights. The study trained for 100 epochs; here each strategy trains for as many as two
+cores do in minutes. A run that was stopped goes on where it was when it is started again with the
+same output.
 
 The collected table is written to ``benchmarks/results/cifar10_study.csv``, beside a header that
 names machine, versions and command, the learning curves and the charts.

@@ -9,6 +9,8 @@ from pathlib import Path
 # Read once, when TensorFlow and matplotlib are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Each test process has a core to itself: BLAS threads beyond it spin against each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Nothing that a test pins or downloads stays behind in the user's folders.
 os.environ["SKTRANSFER_HOME"] = tempfile.mkdtemp(prefix="sktransfer-tests-")
 

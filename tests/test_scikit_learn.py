@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import (
     GridSearchCV,
+    KFold,
     StratifiedKFold,
     check_cv,
     cross_val_predict,
@@ -120,19 +121,19 @@ def assert_stratified(results: dict, y: np.ndarray) -> None:
 @pytest.mark.parametrize("estimator", [head(), LinearProbe(), KNNProbe(5)], ids=str)
 def test_sorted_labels_are_split_by_class(blobs, estimator):
     X, y = blobs
-    assert_stratified(cross_validate(estimator, X, y, cv=3, return_indices=True), y)
+    assert_stratified(cross_validate(estimator, X, y, cv=2, return_indices=True), y)
 
 
 def test_sorted_labels_of_images_are_split_by_class(sorted_images):
     X, y = sorted_images
     estimator = convnet(hidden_layer_sizes=(16,), learning_rate=0.01, epochs=8)
-    assert_stratified(cross_validate(estimator, X, y, cv=3, return_indices=True), y)
+    assert_stratified(cross_validate(estimator, X, y, cv=2, return_indices=True), y)
 
 
 def test_sorted_labels_before_a_pipeline_are_split_by_class(sorted_images):
     X, y = sorted_images
     pipeline = Pipeline([("features", backbone()), ("scale", StandardScaler()), ("head", head())])
-    assert_stratified(cross_validate(pipeline, X, y, cv=3, return_indices=True), y)
+    assert_stratified(cross_validate(pipeline, X, y, cv=2, return_indices=True), y)
 
 
 def test_search_over_strategies_is_stratified(sorted_images):
@@ -153,13 +154,13 @@ def test_search_over_strategies_is_stratified(sorted_images):
         Pipeline([("strategy", strategy("linear_probe"))]),
         {"strategy": strategies},
         scoring=score,
-        cv=3,
+        cv=2,
         error_score="raise",
     )
     assert is_classifier(search)
-    assert isinstance(check_cv(3, y, classifier=is_classifier(search.estimator)), StratifiedKFold)
+    assert isinstance(check_cv(2, y, classifier=is_classifier(search.estimator)), StratifiedKFold)
     search.fit(X, y)
-    assert folds == [(set(y), set(y))] * 9
+    assert folds == [(set(y), set(y))] * 6
     assert (search.cv_results_["mean_test_score"] > 0.4).all()
     chosen = type(search.best_estimator_["strategy"][-1])
     assert chosen is type(search.best_params_["strategy"][-1])
@@ -187,10 +188,9 @@ def test_soft_voting_averages_probabilities(blobs):
     assert vote.score(X, y) > 0.9
 
 
-@pytest.mark.parametrize("ensemble", [True, False])
-def test_calibration(blobs, ensemble):
+def test_calibration(blobs):
     X, y = blobs
-    calibrated = CalibratedClassifierCV(head(), cv=2, ensemble=ensemble).fit(X, y)
+    calibrated = CalibratedClassifierCV(head(), cv=2).fit(X, y)
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1, rtol=1e-6)
     assert calibrated.score(X, y) > 0.9
 
@@ -211,7 +211,7 @@ def test_search_with_several_scores(blobs):
         {"head__learning_rate": [1e-6, 0.05]},
         scoring=["accuracy", "roc_auc_ovr", "neg_log_loss"],
         refit="accuracy",
-        cv=3,
+        cv=2,
         error_score="raise",
     )
     with warnings.catch_warnings():
@@ -253,27 +253,20 @@ def test_search_over_a_parameter_of_the_augmentation(small_images, small_labels)
 
 def test_sample_weight_is_routed_through_cross_validation(blobs):
     X, y = blobs
-    pipeline = Pipeline(
-        [
-            ("scale", StandardScaler().set_fit_request(sample_weight=False)),
-            (
-                "head",
-                head().set_fit_request(sample_weight=True).set_score_request(sample_weight=False),
-            ),
-        ]
-    )
     without_cows = np.where(y == "cow", 0.0, 2.0)
     with config_context(enable_metadata_routing=True):
+        scale = StandardScaler().set_fit_request(sample_weight=False)
+        weighted = head().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         results = cross_validate(
-            pipeline,
+            make_pipeline(scale, weighted),
             X,
             y,
-            cv=3,
+            cv=2,
             params={"sample_weight": without_cows},
             return_estimator=True,
             error_score="raise",
         )
-    np.testing.assert_allclose(results["test_score"], 2 / 3, err_msg="cows are never recognized")
+    np.testing.assert_array_equal(results["test_score"], 1, "cows do not count in the score")
     for fitted in results["estimator"]:
         assert list(fitted.classes_) == CLASSES
         assert set(fitted.predict(X)) == {"ant", "bee"}
@@ -296,7 +289,7 @@ def test_validation_images_are_routed_through_the_backbone(small_images, small_l
             [
                 ("features", backbone()),
                 ("scale", StandardScaler()),
-                ("head", head().set_fit_request(X_val=True, y_val=True)),
+                ("head", head(learning_rate=1e-3).set_fit_request(X_val=True, y_val=True)),
             ],
             transform_input=["X_val"],
         ).fit(X, y, X_val=X_val, y_val=y_val)
@@ -341,12 +334,10 @@ def test_early_stopping_watches_the_routed_images(blobs):
         np.array(["zebra", "ant", "bee"]),
         np.array(["zebra", "ant", "bee"], dtype=object),
         np.array([7, -3, 100]),
-        np.array([2.0, 0.0, 1.0]),
         np.array([True, False]),
-        np.array(["yes", "no"]),
         np.array([1, -1], dtype=np.int8),
     ],
-    ids=["str", "object", "int with gaps", "float", "bool", "binary str", "binary int8"],
+    ids=["str", "object", "int with gaps", "bool", "binary int8"],
 )
 def test_labels_come_back_as_they_went_in(blobs, names):
     X = blobs[0]
@@ -382,8 +373,9 @@ def test_multilabel(blobs):
     assert fitted.predict(X).shape == labels.shape
     assert fitted.predict_proba(X).sum(axis=1).max() > 1.2, "labels do not exclude one another"
     assert fitted.score(X, labels) > 0.8
-    results = cross_validate(head(epochs=10), X, labels, cv=3, scoring="f1_macro")
-    assert np.isfinite(results["test_score"]).all()
+    splits = KFold(2, shuffle=True, random_state=0)
+    results = cross_validate(head(epochs=10), X, labels, cv=splits, scoring="f1_macro")
+    assert (results["test_score"] > 0.7).all()
 
 
 def test_one_label_a_row_is_multilabel_all_the_same(blobs):

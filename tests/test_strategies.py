@@ -20,8 +20,8 @@ from sktransfer import (
 )
 from sktransfer.strategies import RECIPES, STRATEGIES
 
-# Parameters of the networks of the CIFAR-10 study: total, trainable, non-trainable. Those on features
-# count the head alone.
+# Parameters of the networks of the CIFAR-10 study: total, trainable, non-trainable. Of those on
+# features, the study counts the head alone.
 STUDY_COUNTS = {
     ("cnn", None): (442_026, 442_026, 0),
     ("cnn+augment", None): (1_981_066, 1_981_066, 0),
@@ -195,16 +195,22 @@ def test_unknown_name_is_an_error_with_near_matches(arguments, error, message):
 # The study -------------------------------------------------------------------------------------
 
 
+def study_strategy(name: str, backbone: str | None):
+    """A system of the study, with random weights."""
+    weights = {"weights": None, "random_state": 0}
+    return make_strategy(name, backbone or "vgg16", recipe="study", epochs=1, **weights)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Networks are built, but not trained."""
+    trained = {"loss": [0.0]}, [0.0]
+    monkeypatch.setattr("sktransfer.estimators._base.train", lambda *args, **kwargs: trained)
+
+
 @pytest.mark.parametrize(("name", "backbone"), STUDY_COUNTS)
-def test_networks_have_the_parameters_of_the_study(ten_classes, name, backbone):
-    strategy = make_strategy(
-        name,
-        backbone or "vgg16",
-        recipe="study",
-        weights=None,
-        epochs=1,
-        random_state=0,
-    ).fit(*ten_classes)
+def test_networks_have_the_parameters_of_the_study(ten_classes, no_training, name, backbone):
+    strategy = study_strategy(name, backbone).fit(*ten_classes)
     counts = steps_of(strategy)[-1].parameter_counts_
     assert (
         tuple(counts[kind] for kind in ("total", "trainable", "non_trainable"))
@@ -213,6 +219,15 @@ def test_networks_have_the_parameters_of_the_study(ten_classes, name, backbone):
     assert steps_of(strategy)[-1].layer_table()["parameters"].sum() == counts["total"]
     if isinstance(strategy, Pipeline):
         assert strategy[0].parameter_counts_["total"] == STUDY_BACKBONES[backbone]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "backbone"), STUDY_COUNTS)
+def test_systems_of_the_study_fit_and_predict(ten_classes, name, backbone):
+    X, y = ten_classes
+    strategy = study_strategy(name, backbone).fit(X, y)
+    assert np.isfinite(steps_of(strategy)[-1].history_["loss"]).all()
+    np.testing.assert_allclose(strategy.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
 
 
 def test_backbones_are_those_of_the_study():
@@ -225,7 +240,9 @@ def test_backbones_are_those_of_the_study():
 @every_name
 def test_every_strategy_of_the_best_recipe_fits_and_predicts(small_images, small_labels, name):
     epochs = {} if name in ("linear_probe", "knn") else {"epochs": 1}
-    strategy = make_strategy(name, "mobilenet", weights=None, input_size=32, **epochs)
+    # The training step of a network with as few layers as VGG16 is traced several times faster.
+    backbone = "vgg16" if name.startswith("finetune") else "mobilenet"
+    strategy = make_strategy(name, backbone, weights=None, input_size=32, **epochs)
     strategy.fit(small_images, small_labels)
     probabilities = strategy.predict_proba(small_images)
     assert probabilities.shape == (24, 3)

@@ -28,9 +28,9 @@ def build_tiny(include_top, weights, input_shape, dropout=0.5):
         return keras.layers.ReLU(name=f"{name}_relu")(tensor)
 
     images = keras.Input(input_shape)
-    tensor = keras.layers.Conv2D(
-        4, 3, strides=2, padding="same", use_bias=False, name="stem_conv"
-    )(images)
+    tensor = keras.layers.Conv2D(4, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(
+        images
+    )
     tensor = normalized(tensor, "stem")
     tensor = keras.layers.Conv2D(
         8, 3, strides=2, padding="same", use_bias=False, name="block_conv"

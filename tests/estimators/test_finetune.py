@@ -113,7 +113,8 @@ def test_exactly_what_is_unfrozen_moves(tuned, unfreeze, batch_norm, expected):
 
 
 @pytest.mark.parametrize(
-    ("unfreeze", "n_trainable"), [("head", 0), ("last_block", 288 + 16), ("all", 108 + 8 + 288 + 16)]
+    ("unfreeze", "n_trainable"),
+    [("head", 0), ("last_block", 288 + 16), ("all", 108 + 8 + 288 + 16)],
 )
 def test_parameters_are_counted_as_they_train(tuned, unfreeze, n_trainable):
     head = 8 * 3 + 3
@@ -145,8 +146,6 @@ def test_the_loss_is_that_of_the_mode_of_batch_normalization(images, unfreeze, b
         optimizer="sgd",
         learning_rate=1e-12,
     ).fit(X, y)
-    network = keras.models.clone_model(fitted.model_)
-    network.set_weights(fitted.model_.get_weights())
     targets = np.searchsorted(fitted.classes_, y)
 
     def loss(training):
@@ -227,9 +226,9 @@ def test_the_network_alone_predicts_the_same(tuned, images, tmp_path, unfreeze, 
 @pytest.mark.parametrize("unfreeze", ["head", "last_block"])
 def test_pickles_predict_the_same_and_go_on_the_same(images, unfreeze):
     X, y = images
-    fitted = tuner(
-        unfreeze=unfreeze, batch_norm="train", hidden_layer_sizes=(6,), dropout=0.3
-    ).fit(X, y)
+    fitted = tuner(unfreeze=unfreeze, batch_norm="train", hidden_layer_sizes=(6,), dropout=0.3).fit(
+        X, y
+    )
     copied = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(copied.predict_proba(X), fitted.predict_proba(X))
     assert copied.parameter_counts_ == fitted.parameter_counts_
@@ -330,7 +329,10 @@ def test_fresh_views_are_new_in_every_epoch(images, not_trained, extracted):
     assert len(rows) == 24
     for epoch in (0, 5):
         np.testing.assert_allclose(
-            rows.take(np.arange(24), epoch), features_of_view(fitted, X, epoch), rtol=1e-4, atol=1e-5
+            rows.take(np.arange(24), epoch),
+            features_of_view(fitted, X, epoch),
+            rtol=1e-4,
+            atol=1e-5,
         )
 
 
@@ -351,9 +353,7 @@ def test_views_train_a_head_that_is_evaluated_and_predicts_without_them(
     np.testing.assert_array_equal(fitted.predict_proba(X), plain.predict_proba(X))
     assert marking.seen == []
     trained = augmented_call.training.rows.take(augmented_call.training.indices)
-    assert not np.array_equal(
-        trained, plain_call.training.rows.take(plain_call.training.indices)
-    )
+    assert not np.array_equal(trained, plain_call.training.rows.take(plain_call.training.indices))
 
 
 @pytest.mark.parametrize("frozen_views", [None, 2])

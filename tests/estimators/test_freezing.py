@@ -59,9 +59,11 @@ def test_the_last_block_of_real_backbones_is_a_part_with_weights(name):
     spec = get_backbone(name)
     network = spec.build((32, 32, 3))
     unfreeze_layers(network, "last_block", spec)
-    assert 0 < len(network.trainable_weights) < len(network.weights) - len(
-        network.non_trainable_weights
-    ) + len(network.trainable_weights)
+    assert (
+        0
+        < len(network.trainable_weights)
+        < len(network.weights) - len(network.non_trainable_weights) + len(network.trainable_weights)
+    )
     frozen = [layer for layer in network.layers if not layer.trainable and layer.weights]
     assert frozen and not network.layers[0].trainable
 
@@ -112,9 +114,7 @@ def test_weights_of_the_backbone_move_by_a_fraction(backbone, optimizer):
         others.build((None, 3))
         for weight in (*network.trainable_weights, *others.trainable_weights):
             weight.assign(np.ones(weight.shape))
-        chosen = keras.optimizers.get(
-            {"class_name": optimizer, "config": {"learning_rate": 0.01}}
-        )
+        chosen = keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": 0.01}})
         chosen = chosen if factor is None else scale_rates(chosen, network, factor)
         weights = [*network.trainable_weights, *others.trainable_weights]
         chosen.build(weights)

@@ -58,7 +58,9 @@ def test_what_is_set_aside_is_stratified_and_not_trained_on(numbered, not_traine
     held_out, trained = numbers(call.validation), numbers(call.training)
     assert sorted([*held_out, *trained]) == list(range(60))
     assert np.unique(y[held_out], return_counts=True)[1].tolist() == [6, 4, 2]
-    np.testing.assert_array_equal(y[held_out], np.array(["ant", "bee", "cat"])[call.validation.targets])
+    np.testing.assert_array_equal(
+        y[held_out], np.array(["ant", "bee", "cat"])[call.validation.targets]
+    )
 
 
 def test_what_is_set_aside_is_drawn_by_the_seed(numbered, not_trained):
@@ -140,7 +142,13 @@ def step_of_descent(X, targets, kernel, bias, weights, rate):
 
 def one_step(rate=0.5, **parameters):
     return DenseHead(
-        (), optimizer="sgd", learning_rate=rate, epochs=1, batch_size=60, random_state=0, **parameters
+        (),
+        optimizer="sgd",
+        learning_rate=rate,
+        epochs=1,
+        batch_size=60,
+        random_state=0,
+        **parameters,
     )
 
 

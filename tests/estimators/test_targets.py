@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from sktransfer.estimators._targets import ClassTargets, NumberTargets
 
+
 @st.composite
 def label_columns(draw):
     """A column of labels of one kind, of at least two classes."""
