@@ -162,6 +162,13 @@ def test_a_damaged_image_is_named_in_training(images_one_damaged):
         small().fit(*images_one_damaged)
 
 
+def test_a_damaged_image_of_weight_zero_is_not_looked_at(images_one_damaged):
+    files, y = images_one_damaged
+    weights = np.ones(20)
+    weights[7] = 0
+    assert small().fit(files, y, sample_weight=weights).n_iter_ == 1
+
+
 def test_parameters_set_behind_a_fit_wait_for_the_next(noise):
     X, y = noise
     net = small().fit(X, y)
