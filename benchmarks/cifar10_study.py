@@ -35,6 +35,8 @@ class Part:
     epochs: int
     batch_norm: str | None = None
     """In place of the recipe's mode of batch normalization."""
+    precision: str = "float32"
+    """Keras' dtype policy: "mixed_bfloat16" nearly halves the time of the most expensive part."""
 
 
 PARTS = (
@@ -49,7 +51,13 @@ PARTS = (
         batch_norm="inference",
     ),
     Part("vgg16-frozen", ("features+augment",), ("vgg16",), epochs=5),
-    Part("vgg16-finetune", ("finetune+augment",), ("vgg16",), epochs=5),
+    Part(
+        "vgg16-finetune",
+        ("finetune+augment",),
+        ("vgg16",),
+        epochs=5,
+        precision="mixed_bfloat16",
+    ),
 )
 STUDY_TEST_ACCURACY = {
     ("cnn", ""): 65.08,
@@ -65,9 +73,12 @@ STUDY_TEST_ACCURACY = {
 
 def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
     """Run a part's cells, or read those that are finished."""
+    import keras
+
     from sktransfer import make_strategy
     from sktransfer.evaluation import run_benchmark
 
+    keras.config.set_dtype_policy(part.precision)
     make = make_strategy
     if part.batch_norm is not None:
         make = partial(make_strategy, batch_norm=part.batch_norm)
@@ -82,6 +93,7 @@ def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
         save_winner=False,
     )
     table["batch_norm"] = part.batch_norm or "train"
+    table["precision"] = part.precision
     table["study_test_accuracy"] = [
         STUDY_TEST_ACCURACY[cell] for cell in zip(table["strategy"], table["backbone"], strict=True)
     ]

@@ -118,7 +118,9 @@ def assert_stratified(results: dict, y: np.ndarray) -> None:
     assert (results["test_score"] > 1.2 / len(set(y))).all()
 
 
-@pytest.mark.parametrize("estimator", [head(), LinearProbe(), KNNProbe(5)], ids=str)
+@pytest.mark.parametrize(
+    "estimator", [head(), LinearProbe(), KNNProbe(5)], ids=lambda e: type(e).__name__
+)
 def test_sorted_labels_are_split_by_class(blobs, estimator):
     X, y = blobs
     assert_stratified(cross_validate(estimator, X, y, cv=2, return_indices=True), y)
@@ -151,7 +153,7 @@ def test_search_over_strategies_is_stratified(sorted_images):
         strategy("knn", **features, n_neighbors=3),
     ]
     search = GridSearchCV(
-        Pipeline([("strategy", strategy("linear_probe"))]),
+        Pipeline([("strategy", strategy("features"))]),
         {"strategy": strategies},
         scoring=score,
         cv=2,

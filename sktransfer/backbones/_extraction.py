@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import Protocol
 
 import numpy as np
@@ -37,30 +38,36 @@ def extract(
     shared = shared_network(recipe)
     context = _context(recipe, batch_size)
     features = np.empty((len(images), shared.network.output_shape[-1]), dtype=np.float32)
-    waiting: list[tuple[int, bytes, np.ndarray]] = []
+    waiting: dict[bytes, tuple[np.ndarray, list[int]]] = {}  # image, and its rows, by key
 
-    def run(batch: list[tuple[int, bytes, np.ndarray]]) -> None:
-        rows, keys, pixels = map(list, zip(*batch, strict=True))
-        features[rows] = run_padded(shared.run, np.stack(pixels), batch_size)
+    def run(n: int) -> None:
+        keys = list(itertools.islice(waiting, n))
+        batch = [waiting.pop(key) for key in keys]
+        found = run_padded(shared.run, np.stack([image for image, _ in batch]), batch_size)
+        for (_, rows), values in zip(batch, found, strict=True):
+            features[rows] = values
+            bar.update(len(rows))
         if store is not None:
-            store.put(keys, features[rows])
-        bar.update(len(rows))
+            store.put(keys, found)
 
     with tqdm(total=len(images), desc=recipe.backbone, unit="image", disable=not verbose) as bar:
         for indices, pixels in load_ahead(images.take, len(images), batch_size):
-            keys = row_keys(pixels, context) if store is not None else [b""] * len(pixels)
-            known = store.get(keys) if store is not None else [None] * len(pixels)
-            for row, key, image, found in zip(indices, keys, pixels, known, strict=True):
-                if found is None:
-                    waiting.append((row, key, image))
+            known: list[np.ndarray | None] = [None] * len(pixels)
+            if store is None:
+                keys = [b"%d" % row for row in indices]
+            else:
+                keys = row_keys(pixels, context)
+                known = store.get(keys)
+            for row, key, image, values in zip(indices, keys, pixels, known, strict=True):
+                if values is None:
+                    waiting.setdefault(key, (image, []))[1].append(row)
                 else:
-                    features[row] = found
+                    features[row] = values
                     bar.update()
             while len(waiting) >= batch_size:
-                run(waiting[:batch_size])
-                del waiting[:batch_size]
+                run(batch_size)
         if waiting:
-            run(waiting)
+            run(len(waiting))
     return features
 
 

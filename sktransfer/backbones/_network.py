@@ -166,6 +166,7 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
     import keras
 
     from sktransfer._seeding import seeded_build
+    from sktransfer.backbones._inference_mode import InferenceModel
 
     spec = get_backbone(recipe.backbone)
     with seeded_build(recipe.seed):
@@ -174,8 +175,9 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
         pixels = pixel_input(recipe.image_size, recipe.input_size)
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
         tensor = preprocessing_layers(tensor, spec, recipe.preprocessing)
-        tensor = backbone(tensor) if training_mode else backbone(tensor, training=False)
-        return keras.Model(pixels, pooling_layer(tensor, recipe.pooling))
+        if not training_mode:
+            backbone = InferenceModel(backbone.input, backbone.output, name="backbone")
+        return keras.Model(pixels, pooling_layer(backbone(tensor), recipe.pooling))
 
 
 def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:

@@ -36,7 +36,7 @@ from sktransfer.backbones._describe import count_parameters, layer_table, summar
 from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
 from sktransfer.estimators._targets import ClassTargets, NumberTargets, check_class_weight
-from sktransfer.estimators._training import Examples, Rows, Subset, train
+from sktransfer.estimators._training import CosineRate, Examples, Rows, n_batches, train
 
 TRAINING_CONSTRAINTS: dict[str, list] = {
     "optimizer": [StrOptions({"adam", "adamw", "sgd", "rmsprop", "nadam"})],
@@ -53,7 +53,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "verbose": ["verbose"],
 }
 
-PREDICTION_BATCH = 128
+PREDICTION_BATCH = 32
 """Rows in a prediction's batch, the last one padded: each is computed alike among any others."""
 
 EARLY_STOPPING_SPLIT = 0.1
@@ -99,11 +99,9 @@ class NetworkEstimator(BaseEstimator):
         """Build the network, which ends in the activation of `target_encoder_`."""
         raise NotImplementedError
 
-    def _make_optimizer(self, n_steps: int | None) -> keras.optimizers.Optimizer:
-        """Return a new optimizer; `n_steps` is the length of the schedule, None for no end."""
-        return keras.optimizers.get(
-            {"class_name": self.optimizer, "config": {"learning_rate": self._rate(n_steps)}}
-        )
+    def _adapt_optimizer(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+        """Return the optimizer with learning rates of its own for parts of the network."""
+        return optimizer
 
     # Fit ---------------------------------------------------------------------------------------
 
@@ -138,29 +136,32 @@ class NetworkEstimator(BaseEstimator):
         self._check_parameters()
         resume = self.initialized_
         rows, targets = self._check_data(X, y, reset=not resume, classes=classes)
-        weights = self._weights(rows, y, sample_weight)
-        indices = _used(weights, rows)
+        training = self._examples(rows, targets, y, sample_weight)
         if not resume:
             self._start()
-            self._compile(None)
-        training = Examples(self._training_rows(rows), targets, indices, weights)
-        self._fit_keras_model(
-            training, None, warm_start=True, epochs=1, initial_epoch=self.current_epoch
-        )
+            self._compile(self._new_optimizer())
+        self._trained.optimizer.learning_rate = self.learning_rate
+        training = replace(training, rows=self._training_rows(training.rows))
+        self._fit_keras_model(training, None, epochs=1, initial_epoch=self.current_epoch)
         return self
 
     def _fit(self, rows, targets, sample_weight, y, X_val, y_val, *, resume: bool) -> None:
         """Train on checked data, from the start or from the weights that there are."""
-        weights = self._weights(rows, y, sample_weight)
-        indices, validation = self._split(rows, targets, weights, X_val, y_val)
+        examples = self._examples(rows, targets, y, sample_weight)
+        training, validation = self._split(examples, X_val, y_val)
         if not resume:
             self._start()
-        self._compile(self.epochs * -(-len(indices) // self.batch_size))
-        training = Examples(self._training_rows(rows), targets, indices, weights)
+        self._compile(self._new_optimizer())
+        training = replace(training, rows=self._training_rows(training.rows))
         if validation is not None:
             validation = replace(validation, rows=self._inference_rows(validation.rows))
+        callbacks = self._fit_callbacks_for(training, validation)
         self._fit_keras_model(
-            training, validation, warm_start=resume, epochs=self.epochs, initial_epoch=0
+            training,
+            validation,
+            epochs=self.epochs,
+            initial_epoch=self.current_epoch,
+            callbacks=callbacks,
         )
 
     def _check_parameters(self) -> None:
@@ -195,9 +196,21 @@ class NetworkEstimator(BaseEstimator):
             raise ValueError(f"sample_weight must not be negative, got {weights.min()}")
         return weights
 
-    def _split(self, rows, targets, weights, X_val, y_val) -> tuple[np.ndarray, Examples | None]:
-        """Return the indices to train on, and the validation data where there are any."""
-        indices = _used(weights, rows)
+    def _examples(self, rows: Rows, targets: np.ndarray, y, sample_weight) -> Examples:
+        """Return the examples that count: those whose weight is not zero."""
+        weights = self._weights(rows, y, sample_weight)
+        examples = Examples(rows, targets, weights)
+        if weights is None:
+            return examples
+        if not weights.any():
+            raise ValueError(
+                "sample_weight and class_weight are zero for every row: there is nothing to "
+                "train on"
+            )
+        return examples.subset(np.flatnonzero(weights))
+
+    def _split(self, examples: Examples, X_val, y_val) -> tuple[Examples, Examples | None]:
+        """Return what to train on, and the validation data where there are any."""
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"X_val and y_val must be given together, got {missing}=None")
@@ -208,7 +221,7 @@ class NetworkEstimator(BaseEstimator):
                 raise type(error)(f"X_val: {error}") from error
             val_targets = self.target_encoder_.encode(y_val, name="y_val")
             check_same_length("X_val", val_rows, "y_val", val_targets)
-            return indices, Examples(val_rows, val_targets, np.arange(len(val_rows)))
+            return examples, Examples(val_rows, val_targets)
         split = self.validation_split
         if split is None:
             split = EARLY_STOPPING_SPLIT if self.early_stopping else 0.0
@@ -218,25 +231,19 @@ class NetworkEstimator(BaseEstimator):
                     "early_stopping=True needs validation data: validation_split greater than 0, "
                     "or X_val and y_val in fit; got validation_split=0"
                 )
-            return indices, None
-        strata = self.target_encoder_.strata(targets)
+            return examples, None
         try:
-            indices, held_out = train_test_split(
-                indices,
+            kept, held_out = train_test_split(
+                np.arange(len(examples)),
                 test_size=split,
-                stratify=None if strata is None else strata[indices],
+                stratify=self.target_encoder_.strata(examples.targets),
                 random_state=check_random_state(self.random_state),
             )
         except ValueError as error:
             raise ValueError(
-                f"validation_split={split} of {len(indices)} rows is not possible: {error}"
+                f"validation_split={split} of {len(examples)} rows is not possible: {error}"
             ) from error
-        return indices, Examples(
-            Subset(rows, held_out),
-            targets[held_out],
-            np.arange(len(held_out)),
-            None if weights is None else weights[held_out],
-        )
+        return examples.subset(kept), examples.subset(held_out)
 
     def _start(self) -> None:
         """Build a network of fresh weights, and forget the history."""
@@ -247,22 +254,21 @@ class NetworkEstimator(BaseEstimator):
             self.model_ = self._build_network()
         self.parameter_counts_ = count_parameters(self.model_)
 
-    def _compile(self, n_steps: int | None) -> None:
-        """Give the network a new optimizer."""
+    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+        """Make the optimizer that the parameters ask for."""
+        config = {"learning_rate": self.learning_rate}
+        return keras.optimizers.get({"class_name": self.optimizer, "config": config})
+
+    def _compile(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Make the network ready to train with an optimizer."""
         self._trained.compile(
-            optimizer=self._make_optimizer(n_steps),
+            optimizer=self._adapt_optimizer(optimizer),
             loss=self.target_encoder_.loss,
             metrics=[self.target_encoder_.metric],
             jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
         )
 
-    def _rate(self, n_steps: int | None):
-        """Return the learning rate, or its schedule over `n_steps`."""
-        if self.learning_rate_schedule == "cosine" and n_steps is not None:
-            return keras.optimizers.schedules.CosineDecay(self.learning_rate, n_steps)
-        return self.learning_rate
-
-    def _fit_keras_model(self, training, validation, *, warm_start, epochs, initial_epoch):
+    def _fit_keras_model(self, training, validation, *, epochs, initial_epoch, callbacks=None):
         """Train the compiled network and write the books (scikeras' point of override)."""
         history, seconds = train(
             self._trained,
@@ -272,19 +278,26 @@ class NetworkEstimator(BaseEstimator):
             initial_epoch=initial_epoch,
             batch_size=self.batch_size,
             seed=self._seed,
-            callbacks=self._fit_callbacks_for(validation),
+            callbacks=self._copied_callbacks() if callbacks is None else callbacks,
             verbose=int(self.verbose),
         )
-        if not warm_start:
-            self.history_, self.epoch_seconds_ = {}, []
         for name, values in history.items():
             self.history_.setdefault(name, []).extend(values)
         self.epoch_seconds_ = self.epoch_seconds_ + seconds
         self.n_iter_ = len(self.history_["loss"])
 
-    def _fit_callbacks_for(self, validation: Examples | None) -> list[keras.callbacks.Callback]:
+    def _copied_callbacks(self) -> list[keras.callbacks.Callback]:
         """Return fresh callbacks: a callback keeps the state of the fit that it has seen."""
-        callbacks = copy.deepcopy(list(self.callbacks or ()))
+        return copy.deepcopy(list(self.callbacks or ()))
+
+    def _fit_callbacks_for(
+        self, training: Examples, validation: Examples | None
+    ) -> list[keras.callbacks.Callback]:
+        """Return the user's callbacks and those that the parameters ask for."""
+        callbacks = self._copied_callbacks()
+        if self.learning_rate_schedule == "cosine":
+            n_steps = self.epochs * n_batches(training, self.batch_size)
+            callbacks.insert(0, CosineRate(self.learning_rate, n_steps))
         if self.early_stopping and validation is not None:
             callbacks.append(
                 keras.callbacks.EarlyStopping(
@@ -341,8 +354,8 @@ class NetworkEstimator(BaseEstimator):
         super().__setstate__(state)
         if packed is not None:
             self.model_ = _unpack(packed)
-            self._compile(None)
-            _restore_optimizer(self._trained, packed["optimizer"])
+            self._compile(keras.optimizers.deserialize(packed["optimizer"]))
+            _restore_moments(self._trained, packed["moments"])
 
 
 class NetworkClassifier(NetworkEstimator, KerasClassifier):
@@ -452,17 +465,6 @@ class NetworkRegressor(NetworkEstimator, KerasRegressor):
         return tags
 
 
-def _used(weights: np.ndarray | None, rows: Rows) -> np.ndarray:
-    """Return the indices of the rows that count."""
-    if weights is None:
-        return np.arange(len(rows))
-    if not weights.any():
-        raise ValueError(
-            "sample_weight and class_weight are zero for every row: there is nothing to train on"
-        )
-    return np.flatnonzero(weights)
-
-
 def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
     """Describe a network and the state of its training by data alone."""
     return {
@@ -470,7 +472,8 @@ def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
         # Not only the weights: dropout layers count what they have drawn.
         "variables": [variable.numpy() for variable in network.variables],
         "trainable": [weight.trainable for weight in network.weights],
-        "optimizer": [np.asarray(variable) for variable in optimizer.variables],
+        "optimizer": keras.optimizers.serialize(optimizer),
+        "moments": [variable.numpy() for variable in optimizer.variables],
     }
 
 
@@ -485,10 +488,9 @@ def _unpack(packed: dict) -> keras.Model:
     return network
 
 
-def _restore_optimizer(network: keras.Model, values: list[np.ndarray]) -> None:
+def _restore_moments(network: keras.Model, moments: list[np.ndarray]) -> None:
     """Put an optimizer's moments back, so that training goes on where it was."""
     optimizer = network.optimizer
     optimizer.build(network.trainable_variables)
-    if [variable.shape for variable in optimizer.variables] == [value.shape for value in values]:
-        for variable, value in zip(optimizer.variables, values, strict=True):
-            variable.assign(value)
+    for variable, value in zip(optimizer.variables, moments, strict=True):
+        variable.assign(value)

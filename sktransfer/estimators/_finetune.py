@@ -121,8 +121,7 @@ class _FineTune(ImageNetwork):
             return rows
         return features_of(rows, self._recipe, verbose=bool(self.verbose))
 
-    def _make_optimizer(self, n_steps: int | None) -> keras.optimizers.Optimizer:
-        optimizer = super()._make_optimizer(n_steps)
+    def _adapt_optimizer(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
         if self.backbone_learning_rate is None:
             return optimizer
         factor = self.backbone_learning_rate / self.learning_rate

@@ -33,9 +33,7 @@ class FrozenViews:
     views: list[FeatureRows]
 
     @classmethod
-    def of(
-        cls, rows: Rows, recipe: NetworkRecipe, n: int, *, verbose: bool
-    ) -> FrozenViews:
+    def of(cls, rows: Rows, recipe: NetworkRecipe, n: int, *, verbose: bool) -> FrozenViews:
         """Extract the views that the first `n` epochs would draw."""
         return cls([features_of(_View(rows, epoch), recipe, verbose=verbose) for epoch in range(n)])
 

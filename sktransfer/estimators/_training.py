@@ -8,6 +8,7 @@ comes from an explicit seed, so that two fits agree to the bit and nothing globa
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -87,12 +88,21 @@ class Subset:
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows with their encoded targets and weights; `indices` are those that count."""
+    """Rows with their encoded targets and, perhaps, weights."""
 
     rows: Rows
     targets: np.ndarray
-    indices: np.ndarray
     sample_weight: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def subset(self, indices: np.ndarray) -> Examples:
+        """Return some of the examples; the rows of the others are never looked at."""
+        if len(indices) == len(self):
+            return self
+        weights = None if self.sample_weight is None else self.sample_weight[indices]
+        return Examples(Subset(self.rows, indices), self.targets[indices], weights)
 
     def batches(self, order: np.ndarray, batch_size: int, epoch: int) -> Iterator[tuple]:
         """Yield (rows, targets[, weights]) for each `batch_size` indices of `order`."""
@@ -103,7 +113,7 @@ class Examples:
 
     def signature(self) -> tuple:
         """Return the TensorSpec of a batch of any length."""
-        first = next(self.batches(self.indices[:1], 1, 0))
+        first = next(self.batches(np.array([0]), 1, 0))
         return tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
 
 
@@ -119,6 +129,26 @@ class EpochTimer(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.seconds.append(time.perf_counter() - self._start)
+
+
+class CosineRate(keras.callbacks.Callback):
+    """Lower the learning rate to zero over `n_steps`, then put it back for what may follow.
+
+    Keras' own schedules belong to an optimizer for good, so that nothing could be trained after
+    their end.
+    """
+
+    def __init__(self, rate: float, n_steps: int) -> None:
+        super().__init__()
+        self._rate, self._n_steps, self._step = rate, n_steps, 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._step += 1
+        progress = min(self._step / self._n_steps, 1.0)
+        self.model.optimizer.learning_rate = self._rate * (1 + math.cos(math.pi * progress)) / 2
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.model.optimizer.learning_rate = self._rate
 
 
 def train(
@@ -160,7 +190,7 @@ def train(
 
 def n_batches(examples: Examples, batch_size: int) -> int:
     """Return the number of batches in an epoch."""
-    return -(-len(examples.indices) // batch_size)
+    return -(-len(examples) // batch_size)
 
 
 @dataclass(frozen=True)
@@ -175,7 +205,7 @@ class _Pipeline:
 
         def batches() -> Iterator[tuple]:
             for epoch in itertools.count(initial_epoch):
-                order = np.random.default_rng((seed, epoch)).permutation(examples.indices)
+                order = np.random.default_rng((seed, epoch)).permutation(len(examples))
                 yield from examples.batches(order, self.batch_size, epoch)
 
         return self._dataset(examples, batches, tf.data.INFINITE_CARDINALITY)
@@ -184,7 +214,7 @@ class _Pipeline:
         """Yield the batches of every example once, in order."""
 
         def batches() -> Iterator[tuple]:
-            return examples.batches(examples.indices, self.batch_size, 0)
+            return examples.batches(np.arange(len(examples)), self.batch_size, 0)
 
         return self._dataset(examples, batches, n_batches(examples, self.batch_size))
 

@@ -225,6 +225,7 @@ def test_random_weights_follow_the_seed():
     assert not all(map(np.array_equal, first, other))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' saving
 def test_weights_that_moved_are_found_by_their_hash(monkeypatch, tmp_path):
     network = build_network(RECIPE)
     here = tmp_path / "here.weights.h5"

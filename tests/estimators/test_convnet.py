@@ -202,15 +202,15 @@ def test_augmentation_never_sees_validation_data(numbered_images, marking, not_t
     small(augmentation=marking, validation_split=0.25).fit(X, y, **validation)
     (call,) = not_trained
     for examples in (call.training, call.validation):
-        list(examples.batches(examples.indices, 4, epoch=0))
-    evaluated = values([call.validation.rows.take(call.validation.indices)])
+        list(examples.batches(np.arange(len(examples)), 4, epoch=0))
+    evaluated = values([call.validation.rows.take(np.arange(len(call.validation)))])
     assert not set(evaluated) & set(values(marking.seen))
     if given:
         np.testing.assert_array_equal(call.validation.rows.take(np.arange(4)), X[:4] + 5)
     else:
         assert len(evaluated) == 5
         assert set(evaluated) <= set(X[:, 0, 0, 0]), "not one grey level brighter"
-    trained = values([call.training.rows.take(call.training.indices)])
+    trained = values([call.training.rows.take(np.arange(len(call.training)))])
     assert set(trained) == {value + 1 for value in values(marking.seen)}
 
 

@@ -25,7 +25,7 @@ def numbered():
 
 def numbers(examples):
     """The numbers of the rows that are trained on or evaluated."""
-    return examples.rows.take(examples.indices).ravel().astype(int)
+    return examples.rows.take(np.arange(len(examples))).ravel().astype(int)
 
 
 # Validation data ---------------------------------------------------------------------------------

@@ -59,18 +59,17 @@ class NumberedRows:
         return (self.first + indices)[:, None].astype(np.float32)
 
 
-def run(rows=None, *, weights=None, validation=None, epochs=3, initial_epoch=0, seed=0):
+def run(rows=None, *, validation=None, epochs=3, initial_epoch=0, seed=0):
     """Train on numbered rows; return batches of training and of validation, history, seconds."""
     rows = NumberedRows() if rows is None else rows
     witness = Witness()
     inputs = keras.Input((1,))
     network = keras.Model(inputs, keras.layers.Dense(1)(witness(inputs)))
     network.compile("sgd", "mse", run_eagerly=True)
-    indices = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
     history, seconds = train(
         network,
-        Examples(rows, np.zeros(len(rows), np.float32), indices, weights),
-        validation and Examples(validation, np.zeros(len(validation)), np.arange(len(validation))),
+        Examples(rows, np.zeros(len(rows), np.float32)),
+        validation and Examples(validation, np.zeros(len(validation))),
         epochs=epochs,
         initial_epoch=initial_epoch,
         batch_size=BATCH_SIZE,
@@ -127,13 +126,15 @@ def test_validation_rows_are_looked_at_in_order_each_epoch_and_never_trained_on(
     assert len(history["val_loss"]) == 2
 
 
-def test_rows_of_weight_zero_are_never_gathered():
+def test_only_the_rows_of_a_subset_are_gathered():
     rows = NumberedRows(bad=(3, 7))
-    weights = np.ones(N_ROWS, np.float32)
-    weights[[3, 7]] = 0
-    trained, *_ = run(rows, weights=weights, epochs=2)
-    assert sorted(chain(*trained)) == sorted([0, 1, 2, 4, 5, 6, 8, 9] * 2)
-    assert rows.gathered == {0, 1, 2, 4, 5, 6, 8, 9}
+    weights = np.arange(N_ROWS, dtype=np.float32)
+    examples = Examples(rows, 10 * np.arange(N_ROWS), weights).subset(np.array([9, 1, 4]))
+    ((taken, targets, taken_weights),) = examples.batches(np.array([0, 2, 1]), 3, epoch=0)
+    assert taken.ravel().tolist() == [9, 4, 1]
+    assert targets.tolist() == [90, 40, 10]
+    assert taken_weights.tolist() == [9, 4, 1]
+    assert rows.gathered == {9, 4, 1}
 
 
 @pytest.mark.parametrize("bad", [0, 9])
@@ -151,7 +152,7 @@ def test_an_error_of_the_network_is_not_taken_for_one_of_the_batches():
     inputs = keras.Input((1,))
     network = keras.Model(inputs, keras.ops.reshape(inputs, (3, -1)))
     network.compile("sgd", "mse")
-    examples = Examples(NumberedRows(), np.zeros(N_ROWS), np.arange(N_ROWS))
+    examples = Examples(NumberedRows(), np.zeros(N_ROWS))
     with pytest.raises(Exception, match="reshape") as caught:
         train(
             network,
@@ -169,12 +170,12 @@ def test_an_error_of_the_network_is_not_taken_for_one_of_the_batches():
 
 @pytest.mark.parametrize(("n", "batches"), [(1, 1), (4, 1), (5, 2), (8, 2)])
 def test_a_shorter_last_batch_counts(n, batches):
-    assert n_batches(Examples(NumberedRows(n), np.zeros(n), np.arange(n)), 4) == batches
+    assert n_batches(Examples(NumberedRows(n), np.zeros(n)), 4) == batches
 
 
 def test_a_signature_has_room_for_batches_of_any_length():
     examples = Examples(
-        FeatureRows(np.zeros((3, 5))), np.zeros(3, np.int32), np.arange(3), np.ones(3, np.float32)
+        FeatureRows(np.zeros((3, 5))), np.zeros(3, np.int32), np.ones(3, np.float32)
     )
     specs = [(spec.shape.as_list(), spec.dtype.name) for spec in examples.signature()]
     assert specs == [([None, 5], "float32"), ([None], "int32"), ([None], "float32")]

@@ -1,0 +1,18 @@
+"""A network that stays in inference mode whatever the mode of the network around it."""
+
+from __future__ import annotations
+
+import keras
+
+
+@keras.saving.register_keras_serializable("sktransfer")
+class InferenceModel(keras.Model):
+    """A functional model that is called with ``training=False``, always.
+
+    ``network(tensor, training=False)`` does not do: within a functional model Keras 3 replaces the
+    argument by the mode in which the whole is called.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        """Compute the outputs in inference mode."""
+        return super().call(inputs, training=False, mask=mask)
