@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sktransfer.evaluation._data import load_dataset
 from sktransfer.evaluation._metrics import count_parameters, score_predictions
 from sktransfer.evaluation._report import (
     RESULT_COLUMNS,
@@ -9,7 +10,8 @@ from sktransfer.evaluation._report import (
     read_results,
     write_report,
 )
-from sktransfer.evaluation._runner import label_images, load_dataset, run_benchmark
+from sktransfer.evaluation._runner import run_benchmark
+from sktransfer.evaluation._winner import label_images
 
 __all__ = [
     "RESULT_COLUMNS",

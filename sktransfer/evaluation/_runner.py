@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn import config_context
-from sklearn.metrics import accuracy_score
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
-from sklearn.utils.validation import has_fit_parameter
 
-from sktransfer._errors import ImageError, unknown_name
 from sktransfer.cache import memory_store
-from sktransfer.evaluation._metrics import count_parameters, score_predictions, steps_of
+from sktransfer.evaluation._data import Split, check_split, load_dataset, split_dataset
+from sktransfer.evaluation._measuring import measure
+from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._plots import plot_samples
 from sktransfer.evaluation._report import (
     cell_name,
@@ -32,80 +26,13 @@ from sktransfer.evaluation._report import (
     write_json,
     write_report,
 )
+from sktransfer.evaluation._winner import refit_winner
 
-__all__ = ["DATASETS", "label_images", "load_dataset", "run_benchmark"]
+__all__ = ["run_benchmark"]
 
-DATASETS = ("photo-patches", "cifar10", "folder")
 DEFAULT_BACKBONE = "efficientnet_lite0"
-# Of datasets that come without a test part.
-TEST_FRACTION = 0.2
 # Images of mixed sizes are brought to this size for the picture of samples.
 SAMPLE_SIZE = (128, 128)
-
-
-Part = tuple[Sequence, np.ndarray]
-"""Images, or their paths, and their labels."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """The three parts of a dataset; X are images or their paths, y class names."""
-
-    X_train: Sequence
-    y_train: np.ndarray
-    X_val: Sequence
-    y_val: np.ndarray
-    X_test: Sequence
-    y_test: np.ndarray
-
-
-def load_dataset(name: str, path: str | Path | None = None) -> Bunch:
-    """Load a dataset of the benchmark by its name.
-
-    Parameters
-    ----------
-    name : {"photo-patches", "cifar10", "folder"}
-        Patches of photographs that scikit-learn and scikit-image bring along; CIFAR-10; or a folder
-        with one folder of images for each class.
-    path : str or Path, optional
-        The folder (needed for ``"folder"``), or where CIFAR-10 is: a zip file or a folder.
-
-    Returns
-    -------
-    sklearn.utils.Bunch
-        With ``name`` and either ``X_train, y_train, X_test, y_test`` or ``X, y``.
-
-    Raises
-    ------
-    ValueError
-        If there is no dataset of that name, or if it needs a path or takes none.
-    FileNotFoundError
-        If there is nothing at `path`.
-
-    Examples
-    --------
-    >>> from sktransfer.evaluation import load_dataset
-    >>> load_dataset("cifar-10")
-    Traceback (most recent call last):
-    ValueError: Unknown dataset 'cifar-10'; did you mean 'cifar10'?
-    """
-    from sktransfer.datasets import load_cifar10, load_image_folder, load_photo_patches
-
-    if name not in DATASETS:
-        raise unknown_name("dataset", name, DATASETS)
-    if path is not None and not Path(path).exists():
-        raise FileNotFoundError(f"no such file or folder for the dataset {name!r}: {str(path)!r}")
-    if name == "photo-patches":
-        if path is not None:
-            raise ValueError("the dataset 'photo-patches' comes with packages and takes no path")
-        dataset = load_photo_patches()
-    elif name == "cifar10":
-        dataset = load_cifar10(path)
-    else:
-        if path is None:
-            raise ValueError("the dataset 'folder' needs the path of a folder of images")
-        dataset = load_image_folder(path)
-    return Bunch(**{**dataset, "name": name})
 
 
 def run_benchmark(
@@ -195,8 +122,8 @@ def run_benchmark(
     _check_writable(output)
     if isinstance(dataset, str):
         dataset = load_dataset(dataset, data)
-    split = _split_dataset(dataset, train_size, test_size, validation_fraction, random_state)
-    _check_images(split)
+    split = split_dataset(dataset, train_size, test_size, validation_fraction, random_state)
+    check_split(split)
     settings = {
         "dataset": dataset.get("name", "unnamed"),
         "data_hash": joblib.hash(vars(split)),
@@ -218,7 +145,7 @@ def run_benchmark(
         table = write_report(output)
         if save_winner:
             bar.set_description("winner")
-            _save_winner(table, builder, split, output)
+            refit_winner(table, builder, split, output)
         bar.update()
     return table
 
@@ -283,54 +210,6 @@ def _check_weights(cells: list[tuple[str, str]]) -> None:
 
     for backbone in {backbone for _, backbone in cells if backbone}:
         resolve_weights(get_backbone(backbone), "imagenet")
-
-
-def _split_dataset(
-    dataset: Bunch,
-    train_size: int | None,
-    test_size: int | None,
-    validation_fraction: float,
-    random_state: int,
-) -> Split:
-    """Cut a dataset into three parts, all classes in their proportions."""
-    halve = partial(_stratified_halves, random_state=random_state)
-    if "X_train" in dataset:
-        train, test = (dataset.X_train, dataset.y_train), (dataset.X_test, dataset.y_test)
-    else:
-        train, test = halve(dataset.X, dataset.y, test_size=TEST_FRACTION)
-    train = _subsample(*train, train_size, "train_size", random_state)
-    test = _subsample(*test, test_size, "test_size", random_state)
-    train, validation = halve(*train, test_size=validation_fraction)
-    return Split(*train, *validation, *test)
-
-
-def _check_images(split: Split) -> None:
-    """Raise an ImageError that names the files that are no images."""
-    from sktransfer.images import as_images
-
-    for X in (split.X_train, split.X_val, split.X_test):
-        as_images(X)
-
-
-def _stratified_halves(X, y, **how) -> tuple[Part, Part]:
-    """Cut (X, y) in two, all classes in their proportions."""
-    X_first, X_second, y_first, y_second = train_test_split(X, y, stratify=y, **how)
-    return (X_first, y_first), (X_second, y_second)
-
-
-def _subsample(X, y, size: int | None, name: str, random_state: int) -> Part:
-    """Draw `size` images with all classes in their proportions; all of them for None."""
-    if size is None or size == len(y):
-        return X, y
-    n_classes = len(np.unique(y))
-    # Either side of the cut needs an image of each class.
-    if not n_classes <= size <= len(y) - n_classes:
-        raise ValueError(
-            f"{name} must be in {n_classes}..{len(y) - n_classes}, or {len(y)} for all images of "
-            f"this dataset with {n_classes} classes; got {size}"
-        )
-    chosen, _ = _stratified_halves(X, y, train_size=size, random_state=random_state)
-    return chosen
 
 
 def _check_writable(output: Path) -> None:
@@ -400,169 +279,8 @@ def _finish_cell(
         "seed": settings["seed"],
     }
     try:
-        record = _measure(builder(*cell), split)
+        record = measure(builder(*cell), split)
     except Exception as error:  # whatever it is, the other cells can still be run
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         record = {"result": {"error": message}, "traceback": traceback.format_exc()}
     write_json(path, record | {"result": names | record["result"]})
-
-
-def _measure(estimator, split: Split) -> dict:
-    """Fit an estimator and record its scores, size and times, and what there is of a network."""
-    fit_seconds, _ = _timed(
-        lambda: _fit(estimator, split.X_train, split.y_train, split.X_val, split.y_val)
-    )
-    predict_seconds, proba = _timed(lambda: estimator.predict_proba(split.X_test))
-    scores = score_predictions(split.y_test, proba, estimator.classes_)
-    result = {
-        "train_accuracy": _accuracy_percent(estimator, split.X_train, split.y_train),
-        "val_accuracy": _accuracy_percent(estimator, split.X_val, split.y_val),
-        "test_accuracy": 100 * scores.pop("accuracy"),
-        **scores,
-        **count_parameters(estimator),
-        "fit_seconds": fit_seconds,
-        "predict_seconds": predict_seconds,
-    }
-    steps = steps_of(estimator)
-    record = {
-        "layers": [row for step in steps for row in _layers(step)],
-        "summary": "\n\n".join(step.summary() for step in steps if hasattr(step, "summary")),
-    }
-    if hasattr(steps[-1], "history_"):
-        record["history"] = steps[-1].history_
-        result["epochs"] = steps[-1].n_iter_
-        result["seconds_per_epoch"] = np.mean(steps[-1].epoch_seconds_)
-    return record | {"result": result}
-
-
-def _timed(task: Callable) -> tuple[float, object]:
-    """Return the seconds that a task took, and its result."""
-    start = time.perf_counter()
-    result = task()
-    return time.perf_counter() - start, result
-
-
-def _fit(estimator, X, y, X_val=None, y_val=None) -> None:
-    """Fit; where the last step is a network, with the validation data, if there are any."""
-    head = steps_of(estimator)[-1]
-    if not has_fit_parameter(head, "X_val"):
-        estimator.fit(X, y)
-        return
-    validation = {} if X_val is None else {"X_val": X_val, "y_val": y_val}
-    with config_context(enable_metadata_routing=True):
-        if validation and isinstance(estimator, Pipeline):
-            # Routing takes the validation data through the backbone to the network behind it.
-            head.set_fit_request(X_val=True, y_val=True)
-            estimator.set_params(transform_input=["X_val"])
-        estimator.fit(X, y, **validation)
-
-
-def _accuracy_percent(estimator, X, y) -> float:
-    """Return the accuracy of an estimator's predictions in percent."""
-    return 100 * accuracy_score(y, estimator.predict(X))
-
-
-def _layers(step) -> list[dict]:
-    """Return the layers of a network; none of anything else."""
-    return step.layer_table().to_dict("records") if hasattr(step, "layer_table") else []
-
-
-def _save_winner(table: pd.DataFrame, builder: _Builder, split: Split, output: Path) -> None:
-    """Fit the best strategy on training and validation data and save it, unless that is done."""
-    from sktransfer.images import as_images
-
-    finished = table.dropna(subset=["val_accuracy"])
-    if finished.empty:
-        return
-    ranked = finished.sort_values(["val_accuracy", "deployed_params"], ascending=[False, True])
-    best = ranked.iloc[0]
-    cell = read_json(cell_path(output, cell_name(best["strategy"], best["backbone"])))["result"]
-    saved = read_json(output / "winner.json")
-    if saved.get("scores") == cell and (output / "winner.joblib").exists():
-        return
-    estimator = builder(cell["strategy"], cell["backbone"])
-    X = np.concatenate([split.X_train, split.X_val])
-    _fit(estimator, X, np.concatenate([split.y_train, split.y_val]))
-    unfinished = output / f"winner.joblib.{os.getpid()}.tmp"
-    joblib.dump(estimator, unfinished)
-    os.replace(unfinished, output / "winner.joblib")
-    record = {
-        "strategy": cell["strategy"],
-        "backbone": cell["backbone"],
-        "classes": estimator.classes_,
-        "image_size": as_images(X).size,
-        "train_images": len(X),
-        "test_accuracy": _accuracy_percent(estimator, split.X_test, split.y_test),
-        "scores": cell,
-    }
-    write_json(output / "winner.json", record)
-
-
-def label_images(
-    winner: str | Path, files: Iterable[str | Path], top: int = 1
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Label image files with the classifier that a benchmark saved.
-
-    Parameters
-    ----------
-    winner : str or Path
-        The ``winner.joblib`` of a run, or the folder of the run. Loading it runs the code that it
-        asks for, as with any pickle: load only what you trust.
-    files : iterable of str or Path
-        Images of any size; they are brought to the size of the images that the classifier was
-        trained on, where these had one size.
-    top : int
-        How many labels to give for each file, the most probable first.
-
-    Returns
-    -------
-    labels : DataFrame
-        Columns ``file``, ``label`` and ``probability`` (0..1), `top` rows for each readable file.
-    errors : dict
-        What is wrong with each file that cannot be read.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no winner.
-    ValueError
-        If `top` is not between 1 and the number of classes.
-
-    Examples
-    --------
-    >>> from sktransfer.evaluation import label_images
-    >>> label_images("no-such-run", ["cat.jpg"])
-    Traceback (most recent call last):
-    FileNotFoundError: no classifier at 'no-such-run'
-    """
-    winner = Path(winner)
-    path = winner / "winner.joblib" if winner.is_dir() else winner
-    record = read_json(path.with_suffix(".json"))
-    if not record or not path.exists():
-        raise FileNotFoundError(f"no classifier at {str(winner)!r}")
-    classes = np.array(record["classes"])
-    if not 1 <= top <= len(classes):
-        raise ValueError(f"top must be in 1..{len(classes)}, the number of classes, got {top}")
-    readable, images, errors = [], [], {}
-    for file in map(str, files):
-        try:
-            images.append(_read_image(file, record["image_size"]))
-        except (ImageError, OSError) as error:
-            errors[file] = str(error)
-        else:
-            readable.append(file)
-    labels = []
-    if images:
-        X = np.stack(images) if record["image_size"] else images
-        for file, row in zip(readable, joblib.load(path).predict_proba(X), strict=True):
-            best = np.argsort(-row, kind="stable")[:top]
-            labels += [(file, classes[index], float(row[index])) for index in best]
-    return pd.DataFrame(labels, columns=["file", "label", "probability"]), errors
-
-
-def _read_image(file: str, size: list[int] | None) -> np.ndarray | str:
-    """Read an image at `size`; without a size, see that it can be read and return its path."""
-    from sktransfer.images import ImageReader
-
-    image = ImageReader(size=size).transform([file])[0]
-    return file if size is None else image

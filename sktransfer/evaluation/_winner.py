@@ -1,0 +1,119 @@
+"""The winner of a benchmark: fitted anew on all that it may see, saved, and put to use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from sktransfer._errors import ImageError
+from sktransfer.evaluation._data import Split
+from sktransfer.evaluation._measuring import accuracy_percent, fit
+from sktransfer.evaluation._report import cell_name, cell_path, read_json, write_json
+
+__all__ = ["label_images", "refit_winner"]
+
+
+def refit_winner(table: pd.DataFrame, builder: Callable, split: Split, output: Path) -> None:
+    """Fit the best strategy on training and validation data and save it, unless that is done."""
+    from sktransfer.images import as_images
+
+    finished = table.dropna(subset=["val_accuracy"])
+    if finished.empty:
+        return
+    ranked = finished.sort_values(["val_accuracy", "deployed_params"], ascending=[False, True])
+    best = ranked.iloc[0]
+    cell = read_json(cell_path(output, cell_name(best["strategy"], best["backbone"])))["result"]
+    saved = read_json(output / "winner.json")
+    if saved.get("scores") == cell and (output / "winner.joblib").exists():
+        return
+    estimator = builder(cell["strategy"], cell["backbone"])
+    X = np.concatenate([split.X_train, split.X_val])
+    fit(estimator, X, np.concatenate([split.y_train, split.y_val]))
+    unfinished = output / f"winner.joblib.{os.getpid()}.tmp"
+    joblib.dump(estimator, unfinished)
+    os.replace(unfinished, output / "winner.joblib")
+    record = {
+        "strategy": cell["strategy"],
+        "backbone": cell["backbone"],
+        "classes": estimator.classes_,
+        "image_size": as_images(X).size,
+        "train_images": len(X),
+        "test_accuracy": accuracy_percent(estimator, split.X_test, split.y_test),
+        "scores": cell,
+    }
+    write_json(output / "winner.json", record)
+
+
+def label_images(
+    winner: str | Path, files: Iterable[str | Path], top: int = 1
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Label image files with the classifier that a benchmark saved.
+
+    Parameters
+    ----------
+    winner : str or Path
+        The ``winner.joblib`` of a run, or the folder of the run. Loading it runs the code that it
+        asks for, as with any pickle: load only what you trust.
+    files : iterable of str or Path
+        Images of any size; they are brought to the size of the images that the classifier was
+        trained on, where these had one size.
+    top : int
+        How many labels to give for each file, the most probable first.
+
+    Returns
+    -------
+    labels : DataFrame
+        Columns ``file``, ``label`` and ``probability`` (0..1), `top` rows for each readable file.
+    errors : dict
+        What is wrong with each file that cannot be read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no winner.
+    ValueError
+        If `top` is not between 1 and the number of classes.
+
+    Examples
+    --------
+    >>> from sktransfer.evaluation import label_images
+    >>> label_images("no-such-run", ["cat.jpg"])
+    Traceback (most recent call last):
+    FileNotFoundError: no classifier at 'no-such-run'
+    """
+    winner = Path(winner)
+    path = winner / "winner.joblib" if winner.is_dir() else winner
+    record = read_json(path.with_suffix(".json"))
+    if not record or not path.exists():
+        raise FileNotFoundError(f"no classifier at {str(winner)!r}")
+    classes = np.array(record["classes"])
+    if not 1 <= top <= len(classes):
+        raise ValueError(f"top must be in 1..{len(classes)}, the number of classes, got {top}")
+    readable, images, errors = [], [], {}
+    for file in map(str, files):
+        try:
+            images.append(_read_image(file, record["image_size"]))
+        except (ImageError, OSError) as error:
+            errors[file] = str(error)
+        else:
+            readable.append(file)
+    labels = []
+    if images:
+        X = np.stack(images) if record["image_size"] else images
+        for file, row in zip(readable, joblib.load(path).predict_proba(X), strict=True):
+            best = np.argsort(-row, kind="stable")[:top]
+            labels += [(file, classes[index], float(row[index])) for index in best]
+    return pd.DataFrame(labels, columns=["file", "label", "probability"]), errors
+
+
+def _read_image(file: str, size: list[int] | None) -> np.ndarray | str:
+    """Read an image at `size`; without a size, see that it can be read and return its path."""
+    from sktransfer.images import ImageReader
+
+    image = ImageReader(size=size).transform([file])[0]
+    return file if size is None else image
