@@ -176,7 +176,7 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
         tensor = preprocessing_layers(tensor, spec, recipe.preprocessing)
         if not training_mode:
-            backbone = InferenceModel(backbone.input, backbone.output, name="backbone")
+            backbone = InferenceModel(backbone.inputs[0], backbone.outputs[0], name="backbone")
         return keras.Model(pixels, pooling_layer(backbone(tensor), recipe.pooling))
 
 
