@@ -5,7 +5,7 @@
 All 50,000 training images (40,000 to train, 10,000 to validate) and the 10,000 test images, with
 ImageNet weights. The study trained for 100 epochs; here each strategy trains for as many as two
 cores do in minutes. A run that was stopped goes on where it was when it is started again with the
-same output.
+same output, and ``--parts`` chooses what is run.
 
 The collected table is written to ``benchmarks/results/cifar10_study.csv``, beside a header that
 names machine, versions and command, the learning curves and the charts.
@@ -71,8 +71,8 @@ STUDY_TEST_ACCURACY = {
 }
 
 
-def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
-    """Run a part's cells, or read those that are finished."""
+def run_part(part: Part, dataset, output: Path) -> None:
+    """Run those of a part's cells that are not finished."""
     import keras
 
     from sktransfer import make_strategy
@@ -82,7 +82,7 @@ def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
     make = make_strategy
     if part.batch_norm is not None:
         make = partial(make_strategy, batch_norm=part.batch_norm)
-    table = run_benchmark(
+    run_benchmark(
         dataset,
         part.strategies,
         part.backbones,
@@ -92,6 +92,13 @@ def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
         make_estimator=make,
         save_winner=False,
     )
+
+
+def read_part(part: Part, output: Path) -> pd.DataFrame:
+    """Read a part's finished cells, each beside the study's figure."""
+    from sktransfer.evaluation import read_results
+
+    table = read_results(output / part.folder)
     table["batch_norm"] = part.batch_norm or "train"
     table["precision"] = part.precision
     table["study_test_accuracy"] = [
@@ -100,18 +107,24 @@ def run_part(part: Part, dataset, output: Path) -> pd.DataFrame:
     return table
 
 
-def collect(tables: list[pd.DataFrame], output: Path) -> pd.DataFrame:
-    """Store the table of all parts, their learning curves and their charts."""
+def collect(output: Path, note: str) -> pd.DataFrame:
+    """Store the table of all parts that were run, their learning curves and their charts."""
     from sktransfer.evaluation._plots import plot_bars
     from sktransfer.evaluation._report import describe_environment, write_json
 
-    table = pd.concat(tables, ignore_index=True)
+    parts = [part for part in PARTS if (output / part.folder / "run.json").exists()]
+    tables = [read_part(part, output) for part in parts]
+    table = pd.concat([table for table in tables if len(table)], ignore_index=True)
     pictures = RESULTS / "cifar10_study"
     pictures.mkdir(parents=True, exist_ok=True)
     table.to_csv(RESULTS / "cifar10_study.csv", index=False, float_format="%.6g")
-    header = {**describe_environment(), "images": "40,000 train, 10,000 validation, 10,000 test"}
+    header = {
+        **describe_environment(),
+        "images": "40,000 train, 10,000 validation, 10,000 test",
+        "note": note,
+    }
     write_json(RESULTS / "cifar10_study.json", header)
-    for part in PARTS:
+    for part in parts:
         for curve in (output / part.folder / "pictures").glob("learning-*.png"):
             suffix = "-inference" if part.batch_norm else ""
             shutil.copy(curve, pictures / f"{curve.stem}{suffix}.png")
@@ -130,14 +143,19 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="zip file or folder of CIFAR-10")
     parser.add_argument("--weights-dir", required=True, help="folder of ImageNet weights")
     parser.add_argument("--output", required=True, type=Path, help="folder of the runs")
+    names = [part.folder for part in PARTS]
+    parser.add_argument("--parts", nargs="*", choices=names, default=names, help="what to run")
+    parser.add_argument("--note", default="", help="what a reader of the times must know")
     arguments = parser.parse_args()
     os.environ["SKTRANSFER_WEIGHTS"] = arguments.weights_dir
 
     from sktransfer.evaluation import load_dataset
 
     dataset = load_dataset("cifar10", arguments.data)
-    tables = [run_part(part, dataset, arguments.output) for part in PARTS]
-    print(collect(tables, arguments.output).to_string())
+    for part in PARTS:
+        if part.folder in arguments.parts:
+            run_part(part, dataset, arguments.output)
+    print(collect(arguments.output, arguments.note).to_string())
 
 
 if __name__ == "__main__":

@@ -64,12 +64,12 @@ def cifar10_study() -> str:
         "s an epoch",
     ]  # fmt: skip
     note = (
-        "\\* frozen batch normalization in inference mode, as in today's Keras; the row above it "
+        "\\* frozen batch normalization in inference mode, as in today's Keras; the other row "
         "normalizes by the training batch, which is what the study's figure looks like"
     )
     return (
         f"CIFAR-10 ({run['images']}), recipe `study`, {_machine(run)}, made by "
-        f"`python -m benchmarks.cifar10_study`:\n\n{_markdown(header, rows)}\n\n{note}."
+        f"`python -m benchmarks.cifar10_study`:\n\n{_markdown(header, rows)}\n\n{note}. {run['note']}".rstrip()
     )
 
 

@@ -51,7 +51,7 @@ BEST_CONVNET = {
     "hidden_layer_sizes": (128,),
     "dropout": 0.5,  # the dense layer holds most parameters, and overfits first
     "learning_rate_schedule": "cosine",
-    "epochs": 20,
+    "epochs": 20,  # batch normalization needs hundreds of steps before it predicts well
 }
 BEST_HEAD = {
     "hidden_layer_sizes": (256,),
@@ -66,7 +66,7 @@ BEST_FINE_TUNING = {
     "dropout": 0.2,
     "learning_rate_schedule": "cosine",
     "backbone_learning_rate": 1e-4,  # a tenth of the head's: pretrained weights are nearly right
-    "epochs": 5,
+    "epochs": 3,
 }
 
 

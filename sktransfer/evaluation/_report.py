@@ -277,7 +277,7 @@ def describe_environment() -> dict:
             "python": platform.python_version(),
             **{package: _version(package) for package in PACKAGES},
         },
-        "command": shlex.join(sys.argv),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
 
