@@ -67,10 +67,11 @@ def cifar10_study() -> str:
         "\\* frozen batch normalization in inference mode, as in today's Keras; the other row "
         "normalizes by the training batch, which is what the study's figure looks like"
     )
-    return (
+    text = (
         f"CIFAR-10 ({run['images']}), recipe `study`, {_machine(run)}, made by "
-        f"`python -m benchmarks.cifar10_study`:\n\n{_markdown(header, rows)}\n\n{note}. {run['note']}".rstrip()
+        f"`python -m benchmarks.cifar10_study`:\n\n{_markdown(header, rows)}\n\n{note}."
     )
+    return f"{text} {run['note']}".rstrip()
 
 
 def _machine(run: dict) -> str:
