@@ -7,9 +7,7 @@ so they are worth having; they are private, so they are reached from here alone.
 from __future__ import annotations
 
 from sklearn.utils._param_validation import (
-    Hidden,
     Interval,
-    Options,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -17,9 +15,7 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples
 
 __all__ = [
-    "Hidden",
     "Interval",
-    "Options",
     "StrOptions",
     "check_same_length",
     "check_sample_weight",

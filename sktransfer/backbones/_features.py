@@ -8,7 +8,6 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._docs import shared_docs
@@ -19,10 +18,10 @@ from sktransfer.backbones._inference import choose_batch_size
 from sktransfer.backbones._network import (
     POOLINGS,
     PREPROCESSINGS,
-    NetworkRecipe,
     check_input_size,
     choose_input_size,
     fit_sizes,
+    recipe_for,
     shared_network,
 )
 from sktransfer.backbones._registry import get_backbone
@@ -154,18 +153,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             check_same_length("X", images, "y", y)
         self.input_size_ = choose_input_size(self.input_size, images, spec)
         self.batch_size_ = self.batch_size or choose_batch_size(self.input_size_)
-        self._recipe = NetworkRecipe(
-            backbone=self.backbone,
-            weights=weights,
-            image_size=images.size or self.input_size_,
-            input_size=self.input_size_,
-            preprocessing=self.preprocessing if images.canonical else None,
-            interpolation=self.interpolation,
-            pooling=self.pooling,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1))
-            if self.weights is None
-            else 0,
-        )
+        self._recipe = recipe_for(self, images, weights, self.input_size_)
         network = shared_network(self._recipe).network
         self.parameter_counts_ = count_parameters(network)
         self._n_features_out = network.output_shape[-1]

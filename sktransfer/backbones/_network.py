@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from sktransfer._errors import WeightsError
 from sktransfer.backbones._registry import BackboneSpec, get_backbone
@@ -45,6 +46,25 @@ class NetworkRecipe:
     def fingerprint(self) -> str:
         """Tell this recipe from every other one, wherever the file of weights lies."""
         return repr(replace(self, weights=replace(self.weights, path=None)))
+
+
+def recipe_for(
+    estimator: Any, images: ImageBatch, weights: Weights, input_size: Size
+) -> NetworkRecipe:
+    """Return the recipe of an estimator that has the parameters of a backbone."""
+    seed = 0
+    if estimator.weights is None:
+        seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    return NetworkRecipe(
+        backbone=estimator.backbone,
+        weights=weights,
+        image_size=images.size or input_size,
+        input_size=input_size,
+        preprocessing=estimator.preprocessing if images.canonical else None,
+        interpolation=estimator.interpolation,
+        pooling=estimator.pooling,
+        seed=seed,
+    )
 
 
 def choose_input_size(

@@ -142,7 +142,13 @@ class NetworkEstimator(BaseEstimator):
             self._compile(self._new_optimizer())
         self._trained.optimizer.learning_rate = self.learning_rate
         training = replace(training, rows=self._training_rows(training.rows))
-        self._fit_keras_model(training, None, epochs=1, initial_epoch=self.current_epoch)
+        self._fit_keras_model(
+            training,
+            None,
+            epochs=1,
+            initial_epoch=self.current_epoch,
+            callbacks=self._copied_callbacks(),
+        )
         return self
 
     def _fit(self, rows, targets, sample_weight, y, X_val, y_val, *, resume: bool) -> None:
@@ -155,13 +161,12 @@ class NetworkEstimator(BaseEstimator):
         training = replace(training, rows=self._training_rows(training.rows))
         if validation is not None:
             validation = replace(validation, rows=self._inference_rows(validation.rows))
-        callbacks = self._fit_callbacks_for(training, validation)
         self._fit_keras_model(
             training,
             validation,
             epochs=self.epochs,
             initial_epoch=self.current_epoch,
-            callbacks=callbacks,
+            callbacks=self._fit_callbacks_for(training, validation),
         )
 
     def _check_parameters(self) -> None:
@@ -268,7 +273,7 @@ class NetworkEstimator(BaseEstimator):
             jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
         )
 
-    def _fit_keras_model(self, training, validation, *, epochs, initial_epoch, callbacks=None):
+    def _fit_keras_model(self, training, validation, *, epochs, initial_epoch, callbacks):
         """Train the compiled network and write the books (scikeras' point of override)."""
         history, seconds = train(
             self._trained,
@@ -278,7 +283,7 @@ class NetworkEstimator(BaseEstimator):
             initial_epoch=initial_epoch,
             batch_size=self.batch_size,
             seed=self._seed,
-            callbacks=self._copied_callbacks() if callbacks is None else callbacks,
+            callbacks=callbacks,
             verbose=int(self.verbose),
         )
         for name, values in history.items():

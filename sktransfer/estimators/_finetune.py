@@ -7,13 +7,12 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
-from sklearn.utils import check_random_state
 
 from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions
 from sktransfer.backbones import get_backbone
 from sktransfer.backbones._features import BACKBONE_CONSTRAINTS
-from sktransfer.backbones._network import NetworkRecipe, build_network, choose_input_size
+from sktransfer.backbones._network import build_network, choose_input_size, recipe_for
 from sktransfer.backbones._weights import resolve_weights
 from sktransfer.estimators._base import NetworkClassifier, NetworkRegressor
 from sktransfer.estimators._freezing import (
@@ -73,19 +72,8 @@ class _FineTune(ImageNetwork):
         spec = get_backbone(self.backbone)
         weights = resolve_weights(spec, self.weights)
         self.input_size_ = choose_input_size(self.input_size, images, spec)
-        self._image_size = images.size or self.input_size_
-        self._recipe = NetworkRecipe(
-            backbone=self.backbone,
-            weights=weights,
-            image_size=self._image_size,
-            input_size=self.input_size_,
-            preprocessing=self.preprocessing if images.canonical else None,
-            interpolation=self.interpolation,
-            pooling=self.pooling,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1))
-            if self.weights is None
-            else 0,
-        )
+        self._recipe = recipe_for(self, images, weights, self.input_size_)
+        self._image_size = self._recipe.image_size
 
     def _build_network(self) -> keras.Model:
         network = build_network(self._recipe, training_mode=self.batch_norm == "train")
