@@ -71,13 +71,21 @@ input_size : int, (int, int) or None, default=None
     Height and width that the backbone is given; images of other sizes are resized. None is the
     images' own size, raised to the smallest that the backbone is good at; for images of mixed
     sizes the size that it was trained on.
+layers : str or sequence of str, default=None
+    Names of the backbone's layers whose feature maps are pooled, and concatenated where they are
+    several, in one pass; `layer_table` lists them. None is the last feature map. Shallower layers
+    help where images are small or unlike those of ImageNet (Evci et al.,
+    "Head2Toe", ICML 2022, arXiv:2201.03529).
 pooling : {"avg", "max", "flatten"}, default="avg"
-    How the last feature map becomes a vector.
+    How a feature map becomes a vector.
 interpolation : {"nearest", "bilinear", "bicubic", "area", "lanczos3"}, default="bilinear"
     How images are resized; antialiased where they shrink.
 preprocessing : {"backbone", "rescale"}, default="backbone"
     "backbone" scales pixels as the backbone's authors did. "rescale" divides by 255 whatever the
-    backbone expects: a common mistake, here to be studied."""
+    backbone expects: a common mistake, here to be studied.
+precision : {"float32", "bfloat16"}, default="float32"
+    What the backbone computes in. "bfloat16" is faster on processors that have it, and less exact:
+    features differ by about a hundredth. They are float32 in either case."""
 
 EXTRACTION_PARAMETERS = """\
 batch_size : int, default=None

@@ -8,11 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
+from sktransfer.backbones._engine import shared_engine
 from sktransfer.backbones._inference import load_ahead, run_padded
-from sktransfer.backbones._network import NetworkRecipe, shared_network
+from sktransfer.backbones._network import NetworkRecipe
 from sktransfer.cache import FeatureStore, row_keys
 
-EXTRACTION_VERSION = 1
+EXTRACTION_VERSION = 2
 """Part of every key of the cache: to be raised when features of the same recipe change."""
 
 
@@ -28,22 +29,26 @@ def extract(
     recipe: NetworkRecipe,
     images: Images,
     *,
-    batch_size: int,
+    batch_size: int | None = None,
     store: FeatureStore | None,
     verbose: bool,
 ) -> np.ndarray:
-    """Return the features (n_images, n_features) of a recipe's network, float32."""
+    """Return the features (n_images, n_features) of a recipe's network, float32.
+
+    A `batch_size` of None is the network's own.
+    """
     from tqdm import tqdm
 
-    shared = shared_network(recipe)
+    engine = shared_engine(recipe)
+    batch_size = batch_size or engine.batch_size
     context = _context(recipe, batch_size)
-    features = np.empty((len(images), shared.network.output_shape[-1]), dtype=np.float32)
+    features = np.empty((len(images), engine.n_features), dtype=np.float32)
     waiting: dict[bytes, tuple[np.ndarray, list[int]]] = {}  # image, and its rows, by key
 
     def run(n: int) -> None:
         keys = list(itertools.islice(waiting, n))
         batch = [waiting.pop(key) for key in keys]
-        found = run_padded(shared.run, np.stack([image for image, _ in batch]), batch_size)
+        found = run_padded(engine.run, np.stack([image for image, _ in batch]), batch_size)
         for (_, rows), values in zip(batch, found, strict=True):
             features[rows] = values
             bar.update(len(rows))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,31 +14,38 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions, check_same_length, validate_parameters
-from sktransfer.backbones._describe import count_parameters, layer_table, summary
+from sktransfer.backbones._describe import layer_table, summary
+from sktransfer.backbones._engine import shared_engine
 from sktransfer.backbones._extraction import extract
-from sktransfer.backbones._inference import choose_batch_size
 from sktransfer.backbones._network import (
     POOLINGS,
     PREPROCESSINGS,
+    as_names,
+    build_network,
     check_input_size,
     choose_input_size,
     fit_sizes,
     recipe_for,
-    shared_network,
 )
+from sktransfer.backbones._precision import PRECISIONS
 from sktransfer.backbones._registry import get_backbone
 from sktransfer.backbones._weights import resolve_weights
 from sktransfer.cache import memory_store
 from sktransfer.images._batch import check_images
 from sktransfer.images._resize import INTERPOLATIONS
 
+if TYPE_CHECKING:
+    import keras
+
 BACKBONE_CONSTRAINTS: dict[str, list] = {
     "backbone": [str],
     "weights": [str, os.PathLike, None],
     "input_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+    "layers": [str, tuple, list, None],
     "pooling": [StrOptions(set(POOLINGS))],
     "interpolation": [StrOptions(set(INTERPOLATIONS))],
     "preprocessing": [StrOptions(set(PREPROCESSINGS))],
+    "precision": [StrOptions(set(PRECISIONS))],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -95,9 +104,11 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         *,
         weights: str | None = "imagenet",
         input_size: int | tuple[int, int] | None = None,
+        layers: str | Sequence[str] | None = None,
         pooling: str = "avg",
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
+        precision: str = "float32",
         batch_size: int | None = None,
         cache: str | None = "auto",
         image_shape: tuple[int, int, int] | None = None,
@@ -108,9 +119,11 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.backbone = backbone
         self.weights = weights
         self.input_size = input_size
+        self.layers = layers
         self.pooling = pooling
         self.interpolation = interpolation
         self.preprocessing = preprocessing
+        self.precision = precision
         self.batch_size = batch_size
         self.cache = cache
         self.image_shape = image_shape
@@ -146,17 +159,18 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         validate_parameters(self)
         check_input_size(self.input_size)
+        as_names(self.layers)
         spec = get_backbone(self.backbone)
         weights = resolve_weights(spec, self.weights)
         images = check_images(self, X, reset=True)
         if y is not None:
             check_same_length("X", images, "y", y)
         self.input_size_ = choose_input_size(self.input_size, images, spec)
-        self.batch_size_ = self.batch_size or choose_batch_size(self.input_size_)
         self._recipe = recipe_for(self, images, weights, self.input_size_)
-        network = shared_network(self._recipe).network
-        self.parameter_counts_ = count_parameters(network)
-        self._n_features_out = network.output_shape[-1]
+        engine = shared_engine(self._recipe)
+        self.batch_size_ = self.batch_size or engine.batch_size
+        self.parameter_counts_ = dict(engine.parameter_counts)
+        self._n_features_out = engine.n_features
         return self
 
     def transform(self, X) -> np.ndarray:
@@ -186,12 +200,18 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def layer_table(self) -> pd.DataFrame:
         """Return the network's layers: type, name, whether trainable, number of parameters."""
         check_is_fitted(self)
-        return layer_table(shared_network(self._recipe).network)
+        return layer_table(self._described_network())
 
     def summary(self) -> str:
         """Return Keras' summary of the network as text."""
         check_is_fitted(self)
-        return summary(shared_network(self._recipe).network)
+        return summary(self._described_network())
+
+    def _described_network(self) -> keras.Model:
+        """Build the network as its authors describe it, which is not what the engine runs."""
+        network = build_network(self._recipe)
+        network.trainable = False
+        return network
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -232,9 +252,11 @@ class _NamedFeatures(BackboneFeatures):
         *,
         weights: str | None = "imagenet",
         input_size: int | tuple[int, int] | None = None,
+        layers: str | Sequence[str] | None = None,
         pooling: str = "avg",
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
+        precision: str = "float32",
         batch_size: int | None = None,
         cache: str | None = "auto",
         image_shape: tuple[int, int, int] | None = None,
@@ -246,9 +268,11 @@ class _NamedFeatures(BackboneFeatures):
             self._backbone,
             weights=weights,
             input_size=input_size,
+            layers=layers,
             pooling=pooling,
             interpolation=interpolation,
             preprocessing=preprocessing,
+            precision=precision,
             batch_size=batch_size,
             cache=cache,
             image_shape=image_shape,

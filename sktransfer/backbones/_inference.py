@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-LARGEST_BATCH = 256
-BATCH_PIXELS = 128 * 96 * 96
-"""Pixels in a batch: its activations stay below a gigabyte in every common backbone."""
+if TYPE_CHECKING:
+    import keras
+
+LARGEST_BATCH = 128
+"""Larger batches are no faster, and cost more where few images come."""
+ACTIVATION_BYTES = 256 << 20
+"""Bound of what the widest layer of a network takes in and gives out for a batch, in float32."""
 
 
-def choose_batch_size(input_size: tuple[int, int]) -> int:
-    """Return the power of two that fits `BATCH_PIXELS`, the same on every machine."""
-    fitting = max(1, BATCH_PIXELS // (input_size[0] * input_size[1]))
+def choose_batch_size(network: keras.Model) -> int:
+    """Return the power of two whose activations fit `ACTIVATION_BYTES`, alike on every machine."""
+    import keras
+
+    def size(tensors: Any) -> int:
+        return sum(math.prod(tensor.shape[1:]) for tensor in keras.tree.flatten(tensors))
+
+    widest = max(
+        size(layer.input) + size(layer.output)
+        for layer in network.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    )
+    fitting = max(1, ACTIVATION_BYTES // (4 * widest))
     return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1))
 
 

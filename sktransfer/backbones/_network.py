@@ -6,16 +6,15 @@ it goes, and nobody can hand it pixels on another scale.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sktransfer._errors import WeightsError
+from sktransfer._errors import WeightsError, unknown_name
+from sktransfer.backbones._precision import in_bfloat16
 from sktransfer.backbones._registry import BackboneSpec, get_backbone
 from sktransfer.backbones._weights import Weights, resolve_weights
 from sktransfer.images._batch import ImageBatch
@@ -41,6 +40,8 @@ class NetworkRecipe:
     preprocessing: str | None
     interpolation: str
     pooling: str
+    layers: tuple[str, ...] | None = None
+    precision: str = "float32"
     seed: int = 0
 
     def fingerprint(self) -> str:
@@ -63,6 +64,8 @@ def recipe_for(
         preprocessing=estimator.preprocessing if images.canonical else None,
         interpolation=estimator.interpolation,
         pooling=estimator.pooling,
+        layers=as_names(estimator.layers),
+        precision=estimator.precision,
         seed=seed,
     )
 
@@ -94,6 +97,18 @@ def as_size(input_size: int | Size) -> Size:
         return int(input_size), int(input_size)
     height, width = input_size
     return int(height), int(width)
+
+
+def as_names(layers: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of layers, of one or several; None for the last feature map."""
+    if layers is None:
+        return None
+    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"layers must be a layer's name, several of them or None, got {layers!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"layers names a layer twice: {names}")
+    return names
 
 
 def check_input_size(input_size: Any) -> None:
@@ -155,7 +170,7 @@ def preprocessing_layers(tensor: Any, spec: BackboneSpec, preprocessing: str | N
 
 
 def pooling_layer(tensor: Any, pooling: str) -> Any:
-    """Turn a feature map into a vector."""
+    """Turn a feature map into a vector, in float32 whatever the map was computed in."""
     import keras
 
     layer = {
@@ -163,7 +178,7 @@ def pooling_layer(tensor: Any, pooling: str) -> Any:
         "max": keras.layers.GlobalMaxPooling2D,
         "flatten": keras.layers.Flatten,
     }[pooling]
-    return layer(name="pooled")(tensor)
+    return layer(dtype="float32")(tensor)
 
 
 def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> keras.Model:
@@ -183,21 +198,54 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
         From pixels (n, height, width, 3) to features (n, n_features). Its layer "backbone" is the
         backbone.
     """
+    from sktransfer.backbones._inference_mode import InferenceModel
+
+    backbone = build_backbone(recipe)
+    if not training_mode:
+        backbone = InferenceModel(backbone.inputs[0], backbone.outputs, name=backbone.name)
+    return attach_backbone(recipe, backbone)
+
+
+def build_backbone(recipe: NetworkRecipe) -> keras.Model:
+    """Build a backbone with its weights: from preprocessed images to a list of feature maps."""
     import keras
 
     from sktransfer._seeding import seeded_build
-    from sktransfer.backbones._inference_mode import InferenceModel
 
     spec = get_backbone(recipe.backbone)
     with seeded_build(recipe.seed):
         backbone = spec.build((*recipe.input_size, 3), _present(recipe, spec))
-        backbone.name = "backbone"
+        maps = [_map_of(backbone, name) for name in recipe.layers or ()]
+        backbone = keras.Model(backbone.inputs[0], maps or backbone.outputs, name="backbone")
+        return in_bfloat16(backbone) if recipe.precision == "bfloat16" else backbone
+
+
+def _map_of(backbone: keras.Model, name: str) -> Any:
+    """Return the feature map that a layer of a backbone makes."""
+    names = [layer.name for layer in backbone.layers]
+    if name not in names:
+        raise unknown_name("layer", name, names)
+    tensor = backbone.get_layer(name).output
+    if len(tensor.shape) != 4:
+        raise ValueError(
+            f"layers: {name!r} makes no feature map (n, height, width, channels), but "
+            f"{tuple(tensor.shape)}"
+        )
+    return tensor
+
+
+def attach_backbone(recipe: NetworkRecipe, backbone: keras.Model) -> keras.Model:
+    """Put resizing and preprocessing before a backbone, and pooling behind its feature maps."""
+    import keras
+
+    from sktransfer._seeding import seeded_build
+
+    with seeded_build(recipe.seed):
         pixels = pixel_input(recipe.image_size, recipe.input_size)
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
-        tensor = preprocessing_layers(tensor, spec, recipe.preprocessing)
-        if not training_mode:
-            backbone = InferenceModel(backbone.inputs[0], backbone.outputs[0], name="backbone")
-        return keras.Model(pixels, pooling_layer(backbone(tensor), recipe.pooling))
+        tensor = preprocessing_layers(tensor, get_backbone(recipe.backbone), recipe.preprocessing)
+        pooled = [pooling_layer(feature_map, recipe.pooling) for feature_map in backbone(tensor)]
+        return keras.Model(pixels, keras.ops.concatenate(pooled) if len(pooled) > 1 else pooled[0])
 
 
 def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:
@@ -212,39 +260,3 @@ def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:
             f"needs SHA-256 {weights.sha256}, found {found.path} with {found.sha256}"
         )
     return found
-
-
-N_SHARED = 4
-"""Networks that are kept for the next estimator: the largest common ones take 0.5 GB each."""
-
-
-@dataclass(frozen=True)
-class SharedNetwork:
-    """A frozen network, and the same as a compiled function of pixels."""
-
-    network: keras.Model
-    run: Callable[[np.ndarray], Any]
-
-
-_shared: OrderedDict[str, SharedNetwork] = OrderedDict()
-_shared_lock = threading.Lock()
-
-
-def shared_network(recipe: NetworkRecipe) -> SharedNetwork:
-    """Return the frozen network of a recipe, one copy for the whole process."""
-    key = recipe.fingerprint()
-    with _shared_lock:
-        if key not in _shared:
-            _shared[key] = _share(build_network(recipe))
-        _shared.move_to_end(key)
-        while len(_shared) > N_SHARED:
-            _shared.popitem(last=False)
-        return _shared[key]
-
-
-def _share(network: keras.Model) -> SharedNetwork:
-    """Freeze and compile a network."""
-    import tensorflow as tf
-
-    network.trainable = False
-    return SharedNetwork(network, tf.function(lambda pixels: network(pixels, training=False)))

@@ -12,7 +12,12 @@ from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions
 from sktransfer.backbones import get_backbone
 from sktransfer.backbones._features import BACKBONE_CONSTRAINTS
-from sktransfer.backbones._network import build_network, choose_input_size, recipe_for
+from sktransfer.backbones._network import (
+    as_names,
+    build_network,
+    choose_input_size,
+    recipe_for,
+)
 from sktransfer.backbones._weights import resolve_weights
 from sktransfer.estimators._base import NetworkClassifier, NetworkRegressor
 from sktransfer.estimators._freezing import (
@@ -49,6 +54,7 @@ class _FineTune(ImageNetwork):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        as_names(self.layers)
         if isinstance(self.unfreeze, bool):  # a bool is an integer, too, and True one layer
             raise ValueError(
                 'unfreeze must be "head", "last_block", "all" or a positive number of layers, '
@@ -182,9 +188,11 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         *,
         weights: str | None = "imagenet",
         input_size: int | tuple[int, int] | None = None,
+        layers: str | Sequence[str] | None = None,
         pooling: str = "avg",
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
+        precision: str = "float32",
         unfreeze: str | int = "head",
         batch_norm: str = "inference",
         augmentation: ImageAugmentation | None = None,
@@ -215,9 +223,11 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.backbone = backbone
         self.weights = weights
         self.input_size = input_size
+        self.layers = layers
         self.pooling = pooling
         self.interpolation = interpolation
         self.preprocessing = preprocessing
+        self.precision = precision
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm
         self.augmentation = augmentation
@@ -306,9 +316,11 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         *,
         weights: str | None = "imagenet",
         input_size: int | tuple[int, int] | None = None,
+        layers: str | Sequence[str] | None = None,
         pooling: str = "avg",
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
+        precision: str = "float32",
         unfreeze: str | int = "head",
         batch_norm: str = "inference",
         augmentation: ImageAugmentation | None = None,
@@ -338,9 +350,11 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.backbone = backbone
         self.weights = weights
         self.input_size = input_size
+        self.layers = layers
         self.pooling = pooling
         self.interpolation = interpolation
         self.preprocessing = preprocessing
+        self.precision = precision
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm
         self.augmentation = augmentation

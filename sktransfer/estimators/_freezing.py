@@ -33,7 +33,13 @@ def unfreeze_layers(backbone: keras.Model, unfreeze: str | int, spec: BackboneSp
     elif unfreeze == "all":
         first = 0
     else:
-        first = [layer.name for layer in layers].index(spec.last_block)
+        names = [layer.name for layer in layers]
+        if spec.last_block not in names:
+            raise ValueError(
+                f'unfreeze="last_block" of {spec.name} begins at {spec.last_block!r}, which is '
+                "behind all of `layers`"
+            )
+        first = names.index(spec.last_block)
     for position, layer in enumerate(layers):
         layer.trainable = position >= first
 

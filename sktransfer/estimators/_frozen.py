@@ -6,24 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sktransfer.backbones._engine import shared_engine
 from sktransfer.backbones._extraction import Images, extract
-from sktransfer.backbones._inference import choose_batch_size
-from sktransfer.backbones._network import NetworkRecipe, shared_network
+from sktransfer.backbones._network import NetworkRecipe
 from sktransfer.cache import memory_store
 from sktransfer.estimators._training import FeatureRows, Rows
 
 
 def features_of(images: Images, recipe: NetworkRecipe, *, verbose: bool) -> FeatureRows:
     """Extract the features of images, as a transformer of the same recipe does."""
-    return FeatureRows(
-        extract(
-            recipe,
-            images,
-            batch_size=choose_batch_size(recipe.input_size),
-            store=memory_store(),
-            verbose=verbose,
-        )
-    )
+    return FeatureRows(extract(recipe, images, store=memory_store(), verbose=verbose))
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class FreshViews:
         return len(self.rows)
 
     def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
-        run = shared_network(self.recipe).run
+        run = shared_engine(self.recipe).run
         return np.asarray(run(self.rows.take(indices, epoch)))
 
 

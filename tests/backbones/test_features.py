@@ -29,7 +29,7 @@ from sktransfer import (
     VGG16Features,
     get_backbone,
 )
-from sktransfer.backbones import _extraction, _features, _network
+from sktransfer.backbones import _engine, _extraction, _features
 from sktransfer.cache import memory_store
 from sktransfer.datasets import load_cifar10
 
@@ -221,6 +221,11 @@ def test_declared_floats_have_the_features_of_their_integers(images, pixel_range
         ({"cache": "everywhere"}, "cache"),
         ({"batch_size": 0}, "batch_size"),
         ({"preprocessing": "none"}, "preprocessing"),
+        ({"precision": "float16"}, "precision"),
+        ({"layers": "conv_pw_5_rel"}, "did you mean 'conv_pw_5_relu'"),
+        ({"layers": []}, "layers must be"),
+        ({"layers": ["conv_pw_5", 3]}, "layers must be"),
+        ({"layers": ["conv_pw_5", "conv_pw_5"]}, "layers names a layer twice"),
     ],
 )
 def test_bad_parameter_is_named(images, parameters, message):
@@ -282,6 +287,8 @@ def test_without_cache_every_image_is_extracted(images, extracted, store):
         {"interpolation": "nearest", "input_size": 48},
         {"random_state": 1},
         {"batch_size": 4},
+        {"precision": "bfloat16"},
+        {"layers": "conv_pw_13_relu"},
         {"backbone": "mobilenet_v2"},
     ],
     ids=lambda change: " ".join(change),
@@ -316,7 +323,7 @@ def test_pickle_is_small_and_gives_the_same_bits(images, monkeypatch):
     expected = features.transform(images)
     pickled = pickle.dumps(features)
     assert len(pickled) < 10_000
-    monkeypatch.setattr(_network, "_shared", type(_network._shared)())
+    monkeypatch.setattr(_engine, "_shared", type(_engine._shared)())
     np.testing.assert_array_equal(pickle.loads(pickled).transform(images), expected)
 
 

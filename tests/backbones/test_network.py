@@ -8,12 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 
 from sktransfer._errors import WeightsError
 from sktransfer.backbones import _network
 from sktransfer.backbones._network import (
-    N_SHARED,
     NetworkRecipe,
     build_network,
     check_input_size,
@@ -22,7 +20,6 @@ from sktransfer.backbones._network import (
     pixel_input,
     preprocessing_layers,
     resize_layer,
-    shared_network,
 )
 from sktransfer.backbones._registry import get_backbone
 from sktransfer.backbones._weights import Weights
@@ -48,12 +45,6 @@ CONVENTIONS = {
     "lite": "efficientnet_lite0",
     "identity": "efficientnet_b0",
 }
-
-
-@pytest.fixture
-def no_shared_networks(monkeypatch):
-    """A process that has built no network yet."""
-    monkeypatch.setattr(_network, "_shared", type(_network._shared)())
 
 
 def random_images(n: int, height: int, width: int) -> np.ndarray:
@@ -174,7 +165,7 @@ def test_poolings(pooling, n_features):
     network = build_network(recipe)
     images = random_images(2, 64, 64)
     maps = network.get_layer("backbone")(get_backbone("mobilenet").preprocessing.apply(images))
-    maps = np.asarray(maps)
+    maps = np.asarray(maps[0])
     expected = {
         "avg": maps.mean(axis=(1, 2)),
         "max": maps.max(axis=(1, 2)),
@@ -199,6 +190,8 @@ def test_poolings(pooling, n_features):
         {"preprocessing": None},
         {"interpolation": "bicubic"},
         {"pooling": "max"},
+        {"layers": ("conv_pw_5_relu",)},
+        {"precision": "bfloat16"},
         {"seed": 2},
         {"weights": Weights("mobilenet", "file", Path("a"), "0" * 64)},
     ],
@@ -239,43 +232,3 @@ def test_weights_that_moved_are_found_by_their_hash(monkeypatch, tmp_path):
     others = replace(moved, weights=replace(moved.weights, sha256="1" * 64))
     with pytest.raises(WeightsError, match=r"mobilenet .*fitted with are not here.*1111"):
         build_network(others)
-
-
-# Sharing ---------------------------------------------------------------------------------------
-
-
-def test_equal_recipes_share_one_network(no_shared_networks, monkeypatch):
-    built = []
-    monkeypatch.setattr(
-        _network, "build_network", lambda recipe: built.append(recipe) or build_network(recipe)
-    )
-    first = shared_network(RECIPE)
-    assert shared_network(replace(RECIPE)) is first
-    assert built == [RECIPE]
-    assert shared_network(replace(RECIPE, pooling="max")) is not first
-
-
-def test_threads_that_ask_at_once_build_one_network(no_shared_networks):
-    shared = Parallel(4, prefer="threads")(delayed(shared_network)(RECIPE) for _ in range(4))
-    assert len(set(map(id, shared))) == 1
-
-
-def test_shared_network_is_frozen_and_in_inference_mode(no_shared_networks):
-    shared = shared_network(RECIPE)
-    assert not shared.network.trainable_weights
-    images = random_images(4, 32, 32)
-    features = np.asarray(shared.run(images))
-    trained = np.asarray(shared.network(images, training=True))
-    scale = features.max()
-    np.testing.assert_allclose(features / scale, trained / scale, atol=1e-5)
-
-
-def test_few_networks_are_kept_the_least_recently_used_goes(no_shared_networks, monkeypatch):
-    monkeypatch.setattr(_network, "build_network", lambda recipe: keras.Sequential())
-    recipes = [replace(RECIPE, seed=seed) for seed in range(N_SHARED + 1)]
-    networks = [shared_network(recipe) for recipe in recipes[:N_SHARED]]
-    assert shared_network(recipes[0]) is networks[0]
-    shared_network(recipes[N_SHARED])
-    assert len(_network._shared) == N_SHARED
-    assert shared_network(recipes[0]) is networks[0]
-    assert shared_network(recipes[1]) is not networks[1]

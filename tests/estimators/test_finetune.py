@@ -251,6 +251,8 @@ def test_parameters_set_behind_a_fit_wait_for_the_next(images, unfreeze):
         input_size=8,
         pooling="max",
         preprocessing="rescale",
+        precision="bfloat16",
+        layers="stem_relu",
     )
     np.testing.assert_array_equal(fitted.predict_proba(X), expected)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), expected)
@@ -264,15 +266,47 @@ def test_images_are_resized_within_the_network(images, not_trained):
     np.testing.assert_allclose(fitted.model_(X), fitted.predict_proba(X), rtol=1e-5, atol=1e-6)
 
 
+# Precision and depths ----------------------------------------------------------------------------
+
+
+def test_bfloat16_computes_the_backbone_in_it_and_keeps_weights_in_float32(images, tuned):
+    fitted = tuner(unfreeze="all", precision="bfloat16").fit(*images)
+    layers = fitted.model_.get_layer("backbone").layers
+    assert {layer.compute_dtype for layer in layers if layer.weights} == {"bfloat16"}
+    assert {weight.dtype for weight in fitted.model_.weights} == {"float32"}
+    assert moved(fitted) == STEM | BLOCK
+    proba = fitted.predict_proba(images[0])
+    assert proba.dtype == np.float32
+    np.testing.assert_allclose(proba, tuned("all").predict_proba(images[0]), atol=0.1)
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(fitted)).predict_proba(images[0]), proba
+    )
+
+
+@pytest.mark.parametrize("unfreeze", ["head", "last_block"])
+def test_the_head_sees_all_depths(images, unfreeze):
+    fitted = tuner(unfreeze=unfreeze, layers=["stem_relu", "block_relu"]).fit(*images)
+    assert fitted.model_.get_layer("head").input_shape == (None, 4 + 8)
+    assert moved(fitted) == (BLOCK if unfreeze == "last_block" else set())
+
+
+def test_depths_before_the_last_block_leave_nothing_of_it_to_train(images):
+    with pytest.raises(ValueError, match=r"last_block.*'block_conv'.*behind all of `layers`"):
+        tuner(unfreeze="last_block", layers="stem_relu").fit(*images)
+
+
 # A frozen backbone -------------------------------------------------------------------------------
 
 
-def test_a_frozen_backbone_is_a_head_on_its_features(images):
+@pytest.mark.parametrize(
+    "backbone", [{}, {"layers": ("stem_relu", "block_relu")}, {"precision": "bfloat16"}], ids=str
+)
+def test_a_frozen_backbone_is_a_head_on_its_features(images, backbone):
     X, y = images
     options = {"hidden_layer_sizes": (6,), "dropout": 0.3, "validation_split": 0.25}
     training = {"epochs": 3, "batch_size": 10, "learning_rate": 0.01, "random_state": 0}
-    fitted = tuner(**options, **training).fit(X, y)
-    features = BackboneFeatures("tiny", weights=None, random_state=0).fit_transform(X)
+    fitted = tuner(**options, **training, **backbone).fit(X, y)
+    features = BackboneFeatures("tiny", weights=None, random_state=0, **backbone).fit_transform(X)
     head = DenseHead(**options, **training).fit(features, y)
     np.testing.assert_allclose(fitted.predict_proba(X), head.predict_proba(features), rtol=1e-5)
     assert set(fitted.history_) == set(head.history_)

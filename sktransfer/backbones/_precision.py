@@ -1,0 +1,29 @@
+"""Networks that compute in another precision than the one they were built in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def in_bfloat16(network: keras.Model) -> keras.Model:
+    """Return a functional network that computes in bfloat16, with the same float32 weights.
+
+    It is Keras' policy ``mixed_bfloat16``, set layer by layer, so that nothing global is changed.
+    Layers that bring pixels to the network's scale stay in float32: eight bits are too few there.
+    """
+    import keras
+
+    def remake(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling)):
+            return layer
+        return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+
+    remade = keras.models.clone_model(network, clone_function=remake)
+    for weight, old in zip(remade.weights, network.weights, strict=True):
+        weight.assign(old)
+    return remade
