@@ -299,7 +299,7 @@ def _cache_verify(options: argparse.Namespace) -> int:
     from sktransfer.cache import verify_cache
 
     checked = verify_cache(options.path)
-    print(f"{checked.n_sound} rows are sound, {checked.n_damaged} were damaged and are removed")
+    print(f"rows: {checked.n_sound} sound, {checked.n_damaged} damaged and removed")
     if checked.fault is not None:
         print(f"sktransfer: the file was damaged: {checked.fault}", file=sys.stderr)
     return int(checked.n_damaged > 0 or checked.fault is not None)
@@ -325,7 +325,7 @@ def _cache_import(options: argparse.Namespace) -> int:
             print(f"sktransfer: {error}", file=sys.stderr)
             exit_code = 1
             continue
-        print(f"{shard}: {checked.n_sound} rows are sound, {checked.n_damaged} damaged")
+        print(f"{shard}: rows: {checked.n_sound} sound, {checked.n_damaged} damaged")
         exit_code |= int(checked.n_damaged > 0)
     return exit_code
 
