@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NUMBERS = "biufc"
+_NUMBERS = "biufc"  # kinds of dtype whose bytes say all
 
 
 class Entry(NamedTuple):
@@ -21,7 +21,7 @@ class Entry(NamedTuple):
 
 def pack(key: bytes, row: np.ndarray) -> Entry:
     """Write a row of numbers, of any shape."""
-    if row.dtype.kind not in NUMBERS:
+    if row.dtype.kind not in _NUMBERS:
         raise TypeError(f"rows must be numbers to be kept on disk, got dtype {row.dtype}")
     layout = " ".join([row.dtype.str, *map(str, row.shape)]).encode()
     value = row.tobytes()

@@ -174,7 +174,9 @@ for round in range(20):
     assert check(store, numbers) == 20
 """
     processes = [start(code, tmp_path / "new") for _ in range(4)]
-    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0] * 4
     store = DiskStore(tmp_path / "new")
     assert (len(store), store.n_bytes) == (210, 210 * 400)
     assert verify_cache(tmp_path / "new") == (210, 0, None)
@@ -205,7 +207,9 @@ assert codes == [0] * 4, codes
 """
     if not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
-    assert start(code, tmp_path).wait(timeout=60) == 0
+    process = start(code, tmp_path)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
     assert verify_cache(tmp_path) == (123, 0, None)
 
 
@@ -217,13 +221,12 @@ for n in range(10**6):
 """
     rng = random.Random(0)
     for round in range(3):
-        writer = start(code, tmp_path / str(round))
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == b"0\n"
-        time.sleep(rng.uniform(0, 0.1))
-        writer.send_signal(signal.SIGKILL)
-        n_told = len(writer.stdout.read().split()) + 1
-        writer.wait()
+        with start(code, tmp_path / str(round)) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"0\n"
+            time.sleep(rng.uniform(0, 0.1))
+            writer.send_signal(signal.SIGKILL)
+            n_told = len(writer.stdout.read().split()) + 1
         checked = verify_cache(tmp_path / str(round))
         assert checked.n_sound % 50 == 0, "a put is kept whole or not at all"
         assert checked.n_sound >= 50 * n_told
@@ -328,7 +331,8 @@ SPOILED = {
     "malformed": cut_short,
     "it is of version 99, not 1": of_another_version,
     "its totals are damaged": without_totals,
-    "its header or schema is damaged": with_schema_that_is_no_text,
+    # Python 3.10 gives no reason here.
+    "(its header or schema is damaged)?$": with_schema_that_is_no_text,
 }
 
 
@@ -376,6 +380,7 @@ def test_full_disk_stops_writing_alone(store, monkeypatch):
 
 
 READ_ONLY = """
+store.path.as_uri()  # loads a module, which may lie where root alone can read
 if os.getuid() == 0:
     os.setuid(65534)  # permissions do not bind root
 assert not os.access(sys.argv[1], os.W_OK)
@@ -466,8 +471,8 @@ def test_verify_sets_totals_right(store):
     assert store.n_bytes == ROWS.nbytes
 
 
-@pytest.mark.parametrize(("reason", "spoil"), list(SPOILED.items())[:3])
-def test_verify_begins_anew_where_the_file_is_damaged(store, reason, spoil):
+@pytest.mark.parametrize("spoil", [unreadable, cut_short, of_another_version])
+def test_verify_begins_anew_where_the_file_is_damaged(store, spoil):
     spoil(database(store))
     checked = verify_cache(store.path)
     assert checked[:2] == (0, 0)
