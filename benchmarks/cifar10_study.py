@@ -16,7 +16,8 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -33,10 +34,8 @@ class Part:
     strategies: tuple[str, ...]
     backbones: tuple[str, ...]
     epochs: int
-    batch_norm: str | None = None
-    """In place of the recipe's mode of batch normalization."""
-    precision: str = "float32"
-    """Keras' dtype policy: "mixed_bfloat16" nearly halves the time of the most expensive part."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Parameters in place of the recipe's."""
 
 
 PARTS = (
@@ -48,7 +47,7 @@ PARTS = (
         ("features+augment",),
         ("mobilenet",),
         epochs=5,
-        batch_norm="inference",
+        overrides={"batch_norm": "inference"},
     ),
     Part("vgg16-frozen", ("features+augment",), ("vgg16",), epochs=5),
     Part(
@@ -56,7 +55,7 @@ PARTS = (
         ("finetune+augment",),
         ("vgg16",),
         epochs=5,
-        precision="mixed_bfloat16",
+        overrides={"precision": "bfloat16"},  # nearly halves the time of the most expensive part
     ),
 )
 STUDY_TEST_ACCURACY = {
@@ -73,15 +72,9 @@ STUDY_TEST_ACCURACY = {
 
 def run_part(part: Part, dataset, output: Path) -> None:
     """Run those of a part's cells that are not finished."""
-    import keras
-
     from sktransfer import make_strategy
     from sktransfer.evaluation import run_benchmark
 
-    keras.config.set_dtype_policy(part.precision)
-    make = make_strategy
-    if part.batch_norm is not None:
-        make = partial(make_strategy, batch_norm=part.batch_norm)
     run_benchmark(
         dataset,
         part.strategies,
@@ -89,7 +82,7 @@ def run_part(part: Part, dataset, output: Path) -> None:
         output=output / part.folder,
         recipe="study",
         epochs=part.epochs,
-        make_estimator=make,
+        make_estimator=partial(make_strategy, **part.overrides),
         save_winner=False,
     )
 
@@ -99,8 +92,8 @@ def read_part(part: Part, output: Path) -> pd.DataFrame:
     from sktransfer.evaluation import read_results
 
     table = read_results(output / part.folder)
-    table["batch_norm"] = part.batch_norm or "train"
-    table["precision"] = part.precision
+    table["batch_norm"] = part.overrides.get("batch_norm", "train")
+    table["precision"] = part.overrides.get("precision", "float32")
     table["study_test_accuracy"] = [
         STUDY_TEST_ACCURACY[cell] for cell in zip(table["strategy"], table["backbone"], strict=True)
     ]
@@ -126,7 +119,7 @@ def collect(output: Path, note: str) -> pd.DataFrame:
     write_json(RESULTS / "cifar10_study.json", header)
     for part in parts:
         for curve in (output / part.folder / "pictures").glob("learning-*.png"):
-            suffix = "-inference" if part.batch_norm else ""
+            suffix = "-inference" if "batch_norm" in part.overrides else ""
             shutil.copy(curve, pictures / f"{curve.stem}{suffix}.png")
     of_study = table[table["batch_norm"] == "train"]
     for column, label in (

@@ -1,11 +1,11 @@
-"""Errors of the library, and the one way to say that a name is unknown."""
+"""Errors and warnings of the library, and the one way to say that a name is unknown."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ImageError", "MissingWeightsError", "WeightsError", "unknown_name"]
+__all__ = ["CacheWarning", "ImageError", "MissingWeightsError", "WeightsError", "unknown_name"]
 
 
 class ImageError(ValueError):
@@ -18,6 +18,10 @@ class WeightsError(ValueError):
 
 class MissingWeightsError(WeightsError, FileNotFoundError):
     """Pretrained weights that are neither on this machine nor within its reach."""
+
+
+class CacheWarning(UserWarning):
+    """A cache that is damaged or cannot be used in full; results are right all the same."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:

@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0; 1 if a cell of a benchmark failed or an image could not be read; 2 for wrong
-        arguments; 130 if it was interrupted.
+        Exit code: 0; 1 if a cell of a benchmark failed, an image could not be read, or a cache or
+        an exported one was damaged; 2 for wrong arguments; 130 if it was interrupted.
 
     Examples
     --------
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_predict(commands)
     _add_backbones(commands)
+    _add_cache(commands)
     return parser
 
 
@@ -237,6 +238,96 @@ def _backbones(options: argparse.Namespace) -> int:
 
     print(list_backbones().to_string())
     return 0
+
+
+def _add_cache(commands) -> None:
+    """Describe ``sktransfer cache``."""
+    parser = commands.add_parser(
+        "cache",
+        help="look at, clear, check and carry features that are kept on disk",
+        description=(
+            "Look at, clear, check and carry features that are kept on disk. Between machines they "
+            "travel as exported files; a cache itself belongs on a local disk."
+        ),
+    )
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    _add_cache_action(actions, "info", _cache_info, "count rows and bytes")
+    _add_cache_action(actions, "clear", _cache_clear, "forget all rows")
+    _add_cache_action(
+        actions, "verify", _cache_verify, "check every row and the file, and remove what is damaged"
+    )
+    export = _add_cache_action(actions, "export", _cache_export, "write all rows into one file")
+    export.add_argument("shard", type=Path, metavar="SHARD", help="the file; it is replaced")
+    take_in = _add_cache_action(
+        actions, "import", _cache_import, "add the rows of exported files; trust their origin"
+    )
+    take_in.add_argument(
+        "shards", nargs="+", type=Path, metavar="SHARD", help="files made by `export`"
+    )
+
+
+def _add_cache_action(actions, name: str, run, text: str) -> argparse.ArgumentParser:
+    """Describe one action of ``sktransfer cache``."""
+    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(run=run)
+    parser.add_argument("path", type=Path, metavar="PATH", help="the folder of the cache")
+    return parser
+
+
+def _cache_info(options: argparse.Namespace) -> int:
+    """Print what is in a cache."""
+    from sktransfer.cache import cache_info
+
+    info = cache_info(options.path)
+    print(f"file   {info.file}")
+    print(f"rows   {info.n_rows}")
+    print(f"bytes  {info.n_bytes}")
+    print(f"bound  {info.max_bytes}")
+    return 0
+
+
+def _cache_clear(options: argparse.Namespace) -> int:
+    """Empty a cache."""
+    from sktransfer.cache import clear_cache
+
+    clear_cache(options.path)
+    return 0
+
+
+def _cache_verify(options: argparse.Namespace) -> int:
+    """Check a cache, and print what was found."""
+    from sktransfer.cache import verify_cache
+
+    checked = verify_cache(options.path)
+    print(f"rows: {checked.n_sound} sound, {checked.n_damaged} damaged and removed")
+    if checked.fault is not None:
+        print(f"sktransfer: the file was damaged: {checked.fault}", file=sys.stderr)
+    return int(checked.n_damaged > 0 or checked.fault is not None)
+
+
+def _cache_export(options: argparse.Namespace) -> int:
+    """Write a cache into one file."""
+    from sktransfer.cache import export_cache
+
+    print(f"{export_cache(options.path, options.shard)} rows written to {options.shard}")
+    return 0
+
+
+def _cache_import(options: argparse.Namespace) -> int:
+    """Add exported files; those that cannot be read are named, and the others added."""
+    from sktransfer.cache import import_shard
+
+    exit_code = 0
+    for shard in options.shards:
+        try:
+            checked = import_shard(options.path, shard)
+        except (ValueError, OSError) as error:
+            print(f"sktransfer: {error}", file=sys.stderr)
+            exit_code = 1
+            continue
+        print(f"{shard}: rows: {checked.n_sound} sound, {checked.n_damaged} damaged")
+        exit_code |= int(checked.n_damaged > 0)
+    return exit_code
 
 
 def _positive(text: str) -> int:

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from sktransfer.cache import DiskStore
 from sktransfer.cli import main
 from sktransfer.evaluation import run_benchmark
 from sktransfer.images import ImageReader
@@ -49,6 +50,21 @@ def finished_run(tmp_path, image_folder):
         progress=False,
     )
     return output
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """The folder of a cache with two rows."""
+    store = DiskStore(tmp_path / "cache")
+    store.put([b"one", b"two"], np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32))
+    return store.path
+
+
+def spoil(file):
+    """Change the first of the rows in a file of the cache."""
+    good, bad = np.array([1, 2, 3], dtype=np.float32), np.array([1, 2, 4], dtype=np.float32)
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes().replace(good.tobytes(), bad.tobytes()))
 
 
 def test_bench_trains_scores_and_predicts(tmp_path, image_folder, capsys):
@@ -161,6 +177,57 @@ def test_backbones_are_listed(capsys):
     printed = capsys.readouterr().out
     assert "efficientnet_lite0" in printed
     assert "vgg16" in printed
+
+
+def test_cache_info_counts_rows_and_bytes(cache, capsys, monkeypatch):
+    monkeypatch.setenv("SKTRANSFER_CACHE_BYTES", "1000")
+    assert main(["cache", "info", str(cache)]) == 0
+    printed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert printed["file"].startswith(str(cache))
+    assert (printed["rows"], printed["bytes"], printed["bound"]) == ("2", "24", "1000")
+
+
+def test_cache_clear_forgets_all_rows(cache):
+    assert main(["cache", "clear", str(cache)]) == 0
+    assert len(DiskStore(cache)) == 0
+
+
+def test_cache_verify_tells_and_removes_damage(cache, capsys):
+    assert main(["cache", "verify", str(cache)]) == 0
+    assert capsys.readouterr().out == "rows: 2 sound, 0 damaged and removed\n"
+    spoil(next(cache.glob("*.sqlite")))
+    assert main(["cache", "verify", str(cache)]) == 1
+    assert capsys.readouterr().out == "rows: 1 sound, 1 damaged and removed\n"
+    assert main(["cache", "verify", str(cache)]) == 0
+    next(cache.glob("*.sqlite")).write_bytes(b"no database" * 100)
+    assert main(["cache", "verify", str(cache)]) == 1
+    assert "file is not a database; it is begun anew" in capsys.readouterr().err
+
+
+def test_cache_travels_as_shards(cache, tmp_path, capsys):
+    shard, damaged, other = tmp_path / "a", tmp_path / "b", tmp_path / "other"
+    for file in (shard, damaged):
+        assert main(["cache", "export", str(cache), str(file)]) == 0
+        assert capsys.readouterr().out == f"2 rows written to {file}\n"
+    spoil(damaged)
+    (tmp_path / "c").write_bytes(b"no shard")
+    assert main(["cache", "import", str(other), *map(str, [damaged, tmp_path / "c", shard])]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [
+        f"{damaged}: rows: 1 sound, 1 damaged",
+        f"{shard}: rows: 2 sound, 0 damaged",
+    ]
+    assert captured.err.startswith(f"sktransfer: {tmp_path / 'c'} is no exported cache")
+    assert len(DiskStore(other)) == 2
+    assert main(["cache", "import", str(other), str(shard)]) == 0
+
+
+@pytest.mark.parametrize("action", ["info", "clear", "verify", "export"])
+def test_cache_must_be_there(action, tmp_path, capsys):
+    shard = [str(tmp_path / "shard")] if action == "export" else []
+    assert main(["cache", action, str(tmp_path / "absent"), *shard]) == 2
+    assert f"sktransfer: error: no cache in {tmp_path / 'absent'}" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 def test_benchmark_module_is_the_same_command():

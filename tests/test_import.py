@@ -29,7 +29,9 @@ def test_import_of_the_package_loads_nothing_but_itself():
     assert not loaded & (LATE | {"numpy", "pandas", "PIL", "sklearn"})
 
 
-@pytest.mark.parametrize("module", ["backbones", "cli", "datasets", "evaluation", "images"])
+@pytest.mark.parametrize(
+    "module", ["backbones", "cache", "cli", "datasets", "evaluation", "images"]
+)
 def test_modules_load_no_tensorflow_before_they_need_it(module):
     assert not loaded_by(f"import sktransfer.{module}") & LATE
 

@@ -11,7 +11,7 @@ import numpy as np
 from sktransfer.backbones._engine import shared_engine
 from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.backbones._network import NetworkRecipe
-from sktransfer.cache import FeatureStore, row_keys
+from sktransfer.cache import Store, row_keys
 
 EXTRACTION_VERSION = 2
 """Part of every key of the cache: to be raised when features of the same recipe change."""
@@ -30,7 +30,7 @@ def extract(
     images: Images,
     *,
     batch_size: int | None = None,
-    store: FeatureStore | None,
+    store: Store | None,
     verbose: bool,
 ) -> np.ndarray:
     """Return the features (n_images, n_features) of a recipe's network, float32.

@@ -202,12 +202,12 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
 
     backbone = build_backbone(recipe)
     if not training_mode:
-        backbone = InferenceModel(backbone.inputs[0], backbone.outputs, name=backbone.name)
+        backbone = InferenceModel(backbone.input, backbone.output, name=backbone.name)
     return attach_backbone(recipe, backbone)
 
 
 def build_backbone(recipe: NetworkRecipe) -> keras.Model:
-    """Build a backbone with its weights: from preprocessed images to a list of feature maps."""
+    """Build a backbone with its weights: from preprocessed images to one or more feature maps."""
     import keras
 
     from sktransfer._seeding import seeded_build
@@ -215,8 +215,11 @@ def build_backbone(recipe: NetworkRecipe) -> keras.Model:
     spec = get_backbone(recipe.backbone)
     with seeded_build(recipe.seed):
         backbone = spec.build((*recipe.input_size, 3), _present(recipe, spec))
-        maps = [_map_of(backbone, name) for name in recipe.layers or ()]
-        backbone = keras.Model(backbone.inputs[0], maps or backbone.outputs, name="backbone")
+        maps = backbone.output
+        if recipe.layers is not None:
+            maps = [_map_of(backbone, name) for name in recipe.layers]
+            maps = maps if len(maps) > 1 else maps[0]
+        backbone = keras.Model(backbone.input, maps, name="backbone")
         return in_bfloat16(backbone) if recipe.precision == "bfloat16" else backbone
 
 
@@ -244,8 +247,11 @@ def attach_backbone(recipe: NetworkRecipe, backbone: keras.Model) -> keras.Model
         pixels = pixel_input(recipe.image_size, recipe.input_size)
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
         tensor = preprocessing_layers(tensor, get_backbone(recipe.backbone), recipe.preprocessing)
-        pooled = [pooling_layer(feature_map, recipe.pooling) for feature_map in backbone(tensor)]
-        return keras.Model(pixels, keras.ops.concatenate(pooled) if len(pooled) > 1 else pooled[0])
+        maps = keras.tree.flatten(backbone(tensor))
+        pooled = [pooling_layer(feature_map, recipe.pooling) for feature_map in maps]
+        if len(pooled) > 1:
+            return keras.Model(pixels, keras.layers.Concatenate()(pooled))
+        return keras.Model(pixels, pooled[0])
 
 
 def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:

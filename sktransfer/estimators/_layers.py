@@ -73,4 +73,5 @@ def head_of(estimator: Any, features: Any) -> Any:
         tensor = keras.layers.Activation(estimator.activation)(tensor)
         if estimator.dropout:
             tensor = keras.layers.Dropout(estimator.dropout)(tensor)
-    return dense(targets.n_outputs, activation=targets.activation)(tensor)
+    # In float32 whatever the policy: probabilities have to add up to one.
+    return dense(targets.n_outputs, activation=targets.activation, dtype="float32")(tensor)
