@@ -199,6 +199,9 @@ def main(words: list[str] | None = None) -> None:
         sizes,
         packages=PACKAGES,
         images_from=source_of(arguments.data),
+        imagenet_weights=[
+            name for name in arguments.networks if weights_of(name, arguments.weights_dir)
+        ],
     )
 
 
