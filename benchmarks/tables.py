@@ -1,8 +1,9 @@
-"""Put the measured tables into the README, from the files in ``benchmarks/results``.
+"""Put the measured tables into the README and the docs, from ``benchmarks/results``.
 
     python -m benchmarks.tables
 
-Nobody types a figure: the README's table is what the benchmarks have stored.
+Nobody types a figure: the tables are what the benchmarks have stored. Those of benchmarks that have
+not been run are left out.
 """
 
 from __future__ import annotations
@@ -12,9 +13,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks._side_by_side import short
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
+SPEED = (
+    "extraction",
+    "grid_search",
+    "head_training",
+    "augmentation",
+    "memory",
+    "scaling",
+)
+"""The benchmarks of speed and memory, each with marks of its own in `PERFORMANCE`."""
 START, END = "<!-- results -->", "<!-- /results -->"
 
 
@@ -90,11 +103,50 @@ def _markdown(header: list[str], rows: list[list[str]]) -> str:
 
 
 def fill(text: str) -> str:
-    """Replace what stands between the marks of a text by the tables."""
-    before, rest = text.split(START, 1)
-    _, after = rest.split(END, 1)
-    return f"{before}{START}\n{photo_patches()}\n\n{cifar10_study()}\n{END}{after}"
+    """Replace what stands between the marks of the README by the tables."""
+    return _between(text, START, END, f"{photo_patches()}\n\n{cifar10_study()}\n")
+
+
+def fill_performance(text: str, results: Path = RESULTS) -> str:
+    """Replace what stands between the marks of each benchmark by its table, if it has been run."""
+    for name in SPEED:
+        table = speed(name, results) if (results / f"{name}.csv").exists() else ""
+        text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
+    return text
+
+
+def speed(name: str, results: Path) -> str:
+    """Write the table of a benchmark as it is stored, with machine, versions and command."""
+    table = pd.read_csv(results / f"{name}.csv")
+    run = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+    header = [column.replace("_", " ").replace("percent", "%") for column in table.columns]
+    rows = table.map(short).to_numpy().tolist()
+    others = {
+        package: version
+        for package, version in run["versions"].items()
+        if package not in ("python", "tensorflow", "keras", "scikit-learn", "sktransfer")
+    }
+    versions = "".join(f", {package} {version}" for package, version in others.items())
+    settings = ", ".join(f"{key} {value}" for key, value in run["settings"].items())
+    picture = f"![{name}](../benchmarks/results/{name}.png)\n"
+    return (
+        f"{_machine(run)}{versions}; {settings.replace('_', ' ')}; `{run['command']}`:\n\n"
+        f"{_markdown(header, rows)}\n"
+        + (f"\n{picture}" if (results / f"{name}.png").exists() else "")
+    )
+
+
+def _between(text: str, start: str, end: str, content: str) -> str:
+    """Replace what stands between two marks."""
+    before, rest = text.split(start, 1)
+    _, after = rest.split(end, 1)
+    return f"{before}{start}\n{content}{end}{after}"
+
+
+def main() -> None:
+    for page, filled in ((README, fill), (PERFORMANCE, fill_performance)):
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    README.write_text(fill(README.read_text(encoding="utf-8")), encoding="utf-8")
+    main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -35,3 +37,103 @@ def test_stored_tables_have_a_row_for_each_finished_cell(name):
     assert table["test_accuracy"].astype(float).between(0, 100).all()
     total = table["trainable_params"] + table["non_trainable_params"]
     assert (total == table["total_params"]).all()
+
+
+def run_quickly(name: str, output: Path, *arguments: str) -> pd.DataFrame:
+    """Run a benchmark of speed on tiny sizes, and return the table that it stores."""
+    words = ["--quick", "--repeats", "1", "--output", str(output), *arguments]
+    import_module(f"benchmarks.{name}").main(words)
+    header = json.loads((output / f"{name}.json").read_text(encoding="utf-8"))
+    assert header["settings"]["repeats"] == 1
+    assert "tensorflow" in header["versions"]
+    return pd.read_csv(output / f"{name}.csv").set_index("contestant")
+
+
+def test_turns_are_taken_and_only_the_warm_up_is_not_counted():
+    from benchmarks._side_by_side import compared, take_turns
+
+    order = []
+    timed = take_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+
+    assert "".join(order) == "ababab"
+    assert [len(one.seconds) for one in timed.values()] == [2, 2]
+    assert [row["as"] for row in compared(timed, "b")] == ["b", "b"]
+    assert compared(timed, "b")[1]["times_as_fast"] == 1
+
+
+def test_augmentation_is_compared(tmp_path):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+
+    table = run_quickly("augmentation", tmp_path)
+
+    assert {"sktransfer", "Keras ImageDataGenerator", "Keras layers in tf.data"} <= {*table.index}
+    assert (table["images_per_second"] > 0).all()
+
+
+def test_head_training_is_compared(tmp_path):
+    table = run_quickly("head_training", tmp_path)
+
+    many = table[table["case"] == table["case"].iloc[0]]
+    assert {"sktransfer", "Keras fit", "scikit-learn MLPClassifier"} <= {*many.index}
+    assert (many["train_accuracy"] > 0.3).all()  # chance is a tenth
+
+
+@pytest.mark.slow
+def test_extraction_gives_the_same_features_in_all_engines(tmp_path):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+
+    table = run_quickly("extraction", tmp_path, "--networks", "vgg16", "mobilenet")
+
+    exact = table[~table.index.str.contains("bf16|bfloat16")]
+    assert "sktransfer" in exact.index
+    assert (exact["relative_error"] < 1e-4).all()
+
+
+@pytest.mark.slow
+def test_grid_search_needs_one_pass_an_image(tmp_path):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+
+    passes = run_quickly("grid_search", tmp_path)["passes"]
+
+    assert passes["sktransfer"] == passes["plain, features computed once"]
+    assert passes["sktransfer"] < passes["plain, memory="] < passes["plain"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["memory", "scaling"])
+def test_memory_and_scaling_are_measured(tmp_path, name):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+    script = import_module(f"benchmarks.{name}")
+
+    script.main(["--quick", "--repeats", "1", "--output", str(tmp_path)])
+
+    assert pd.read_csv(tmp_path / f"{name}.csv")["task"].nunique() >= 2
+
+
+def test_the_page_on_performance_shows_what_was_measured():
+    tables = import_module("benchmarks.tables")
+    text = tables.PERFORMANCE.read_text(encoding="utf-8")
+
+    assert tables.fill_performance(text) == text
+
+
+def test_a_stored_table_is_put_between_its_marks(tmp_path):
+    tables = import_module("benchmarks.tables")
+    versions = {"tensorflow": "2", "keras": "3", "scikit-learn": "1", "python": "3", "torch": "9"}
+    header = {
+        "machine": {"cores": 2, "processor": "AMD"},
+        "versions": versions,
+        "settings": {"seed": 0},
+        "command": "python -m benchmarks.memory",
+    }
+    (tmp_path / "memory.json").write_text(json.dumps(header), encoding="utf-8")
+    pd.DataFrame({"task": ["fits"], "mib_a_fit": [0.12345]}).to_csv(
+        tmp_path / "memory.csv", index=False
+    )
+    text = "".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in tables.SPEED)
+
+    filled = tables.fill_performance(text, tmp_path)
+
+    assert "torch 9" in filled and "`python -m benchmarks.memory`" in filled
+    assert "| task | mib a fit |\n| --- | --- |\n| fits | 0.123 |" in filled
+    assert filled.count("| --- |") == 1
