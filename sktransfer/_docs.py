@@ -85,14 +85,16 @@ preprocessing : {"backbone", "rescale"}, default="backbone"
     backbone expects: a common mistake, here to be studied.
 precision : {"float32", "bfloat16"}, default="float32"
     What the backbone computes in. "bfloat16" is faster on processors that have it, and less exact:
-    features differ by about a hundredth. They are float32 in either case."""
+    features differ by about a hundredth. They are float32 in either case.
+cache : "auto", path or None, default="auto"
+    Where the features of a frozen backbone are kept, so that an image that was extracted once, in
+    another fold, order or clone, is not extracted again. "auto" is memory, shared by all estimators
+    of the process and bounded; a path is a folder on a local disk, shared also with other processes
+    and later ones."""
 
 EXTRACTION_PARAMETERS = """\
 batch_size : int, default=None
-    Images in a batch; None is chosen by `input_size` alone.
-cache : "auto" or None, default="auto"
-    "auto" keeps features in memory, shared by all estimators of the process and bounded, so that an
-    image that was extracted once, in another fold, order or clone, is not extracted again."""
+    Images in a batch; None is chosen by the backbone and `input_size` alone."""
 
 EXTRACTION_ATTRIBUTES = """\
 input_size_ : (int, int)

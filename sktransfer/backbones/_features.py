@@ -30,7 +30,7 @@ from sktransfer.backbones._network import (
 from sktransfer.backbones._precision import PRECISIONS
 from sktransfer.backbones._registry import get_backbone
 from sktransfer.backbones._weights import resolve_weights
-from sktransfer.cache import memory_store
+from sktransfer.cache import open_store
 from sktransfer.images._batch import check_images
 from sktransfer.images._resize import INTERPOLATIONS
 
@@ -47,6 +47,7 @@ BACKBONE_CONSTRAINTS: dict[str, list] = {
     "preprocessing": [StrOptions(set(PREPROCESSINGS))],
     "precision": [StrOptions(set(PRECISIONS))],
     "random_state": ["random_state"],
+    "cache": [str, os.PathLike, None],
     "verbose": ["verbose"],
 }
 
@@ -95,7 +96,6 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     _parameter_constraints = {
         **BACKBONE_CONSTRAINTS,
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "cache": [StrOptions({"auto"}), None],
     }
 
     def __init__(
@@ -110,7 +110,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         preprocessing: str = "backbone",
         precision: str = "float32",
         batch_size: int | None = None,
-        cache: str | None = "auto",
+        cache: str | os.PathLike[str] | None = "auto",
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -160,6 +160,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         validate_parameters(self)
         check_input_size(self.input_size)
         as_names(self.layers)
+        open_store(self.cache)
         spec = get_backbone(self.backbone)
         weights = resolve_weights(spec, self.weights)
         images = check_images(self, X, reset=True)
@@ -193,7 +194,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             recipe,
             fit_sizes(images, recipe.image_size, recipe.input_size, recipe.interpolation),
             batch_size=self.batch_size_,
-            store=None if self.cache is None else memory_store(),
+            store=open_store(self.cache),
             verbose=bool(self.verbose),
         )
 
@@ -258,7 +259,7 @@ class _NamedFeatures(BackboneFeatures):
         preprocessing: str = "backbone",
         precision: str = "float32",
         batch_size: int | None = None,
-        cache: str | None = "auto",
+        cache: str | os.PathLike[str] | None = "auto",
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         random_state: int | np.random.RandomState | None = None,

@@ -18,8 +18,11 @@ def in_bfloat16(network: keras.Model) -> keras.Model:
     """
     import keras
 
-    def remake(layer: keras.Layer) -> keras.Layer:
-        if isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling)):
+    def remake(layer: keras.Operation) -> keras.Operation:
+        scales_pixels = isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling))
+        if scales_pixels or not isinstance(
+            layer, keras.Layer
+        ):  # bare operations follow their input
             return layer
         return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
 

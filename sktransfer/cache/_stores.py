@@ -55,7 +55,7 @@ def open_store(cache: str | os.PathLike[str] | None) -> Store | None:
     Raises
     ------
     ValueError
-        If `cache` is the path of a file, or ``SKTRANSFER_CACHE_BYTES`` is no number.
+        If `cache` is empty or the path of a file, or ``SKTRANSFER_CACHE_BYTES`` is no number.
 
     Examples
     --------
@@ -67,4 +67,6 @@ def open_store(cache: str | os.PathLike[str] | None) -> Store | None:
     """
     if cache is None:
         return None
+    if not os.fspath(cache):
+        raise ValueError('cache must be "auto", the path of a folder or None, got an empty path')
     return memory_store() if cache == "auto" else disk_store(cache)

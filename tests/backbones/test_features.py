@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from sktransfer import (
     get_backbone,
 )
 from sktransfer.backbones import _engine, _extraction, _features
-from sktransfer.cache import memory_store
+from sktransfer.cache import CacheWarning, memory_store
 from sktransfer.datasets import load_cifar10
 
 NAMED = [
@@ -218,7 +219,8 @@ def test_declared_floats_have_the_features_of_their_integers(images, pixel_range
         ({"backbone": "mobilnet"}, "did you mean 'mobilenet'"),
         ({"input_size": 16}, "input_size=16"),
         ({"input_size": (32, 32, 3)}, "input_size must be"),
-        ({"cache": "everywhere"}, "cache"),
+        ({"cache": __file__}, "cache must be a folder, got the file"),
+        ({"cache": ""}, "cache"),
         ({"batch_size": 0}, "batch_size"),
         ({"preprocessing": "none"}, "preprocessing"),
         ({"precision": "float16"}, "precision"),
@@ -313,6 +315,53 @@ def test_store_takes_no_part_of_a_callers_array(images, store):
     expected = first.copy()
     first[:] = 0
     np.testing.assert_array_equal(features.transform(images), expected)
+
+
+# On disk ---------------------------------------------------------------------------------------
+
+
+def test_cache_on_disk_gives_the_bits_that_the_network_gives(images, extracted, tmp_path):
+    uncached = cheap(cache=None).fit_transform(images)
+    extracted.clear()
+    folder = tmp_path / "cache"
+    for _ in range(2):
+        np.testing.assert_array_equal(cheap(cache=str(folder)).fit_transform(images), uncached)
+    assert sum(extracted) == len(images)
+
+
+def test_later_process_finds_the_rows_on_disk(images, tmp_path):
+    features = cheap(cache=tmp_path / "cache").fit(images)
+    expected = features.transform(images)
+    (tmp_path / "features.pickle").write_bytes(pickle.dumps(features))
+    np.save(tmp_path / "images.npy", images)
+    code = """
+import pickle, numpy as np
+from sktransfer.backbones import _extraction
+
+def refuse(*args):
+    raise AssertionError("an image went through the network")
+
+_extraction.run_padded = refuse
+features = pickle.load(open("features.pickle", "rb"))
+np.save("rows.npy", features.transform(np.load("images.npy")[::-1]))
+"""
+    root = str(Path(sktransfer.__file__).parents[1])
+    code = f"import sys; sys.path.insert(0, {root!r})" + code
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=300)
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), expected[::-1])
+
+
+def test_damaged_row_is_extracted_anew(images, extracted, tmp_path):
+    expected = cheap(cache=tmp_path).fit_transform(images)
+    (database,) = tmp_path.glob("*.sqlite")
+    for companion in tmp_path.glob("*.sqlite-*"):
+        companion.unlink()
+    content = bytearray(database.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    database.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)
+        np.testing.assert_array_equal(cheap(cache=tmp_path).fit_transform(images), expected)
 
 
 # Pickles ---------------------------------------------------------------------------------------
