@@ -34,7 +34,7 @@ def training_of(network: keras.Model) -> str:
 def _without(config: Any, name: str) -> Any:
     """Leave every entry of a name out of a nested configuration."""
     if isinstance(config, dict):
-        return {key: _without(value, name) for key, value in config.items() if key != name}
+        return {key: _without(part, name) for key, part in config.items() if key != name}
     if isinstance(config, (list, tuple)):
-        return [_without(value, name) for value in config]
+        return [_without(part, name) for part in config]
     return config

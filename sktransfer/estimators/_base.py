@@ -271,7 +271,9 @@ class NetworkEstimator(BaseEstimator):
 
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         """Make the optimizer that the parameters ask for."""
-        config = {"learning_rate": self.learning_rate}
+        # Named, as TensorFlow keeps something of every name that a variable ever had, and Keras
+        # would number the optimizers.
+        config = {"learning_rate": self.learning_rate, "name": self.optimizer}
         return keras.optimizers.get({"class_name": self.optimizer, "config": config})
 
     def _compile(self, optimizer: keras.optimizers.Optimizer) -> None:

@@ -39,8 +39,21 @@ class Program(keras.Model):
         self._rate_factors = room((), np.float32)
         self._batch_size = tf.Variable(1, trainable=False)
         self._most_steps = tf.Variable(1, trainable=False)
-        self._step = tf.function(self._take_step, autograph=False, reduce_retracing=True)
+        # Metrics make their variables of the first data they see, and a trace that makes variables
+        # is made twice.
+        outputs = self(np.zeros((1, n_features), np.float32))
+        self.compute_metrics(None, np.zeros((1, *targets.shape[1:]), targets.dtype), outputs)
+        batch = [tf.TensorSpec(data.shape, data.dtype) for data in self._data]
+        # Traced once, for the loop as for the shorter batch.
+        self._step = tf.function(self._take_step, autograph=False).get_concrete_function(
+            *batch, tf.TensorSpec((), tf.float32)
+        )
         self._compiled_steps = tf.function(self._take_steps, autograph=False, jit_compile=True)
+
+    @property
+    def _data(self) -> tuple[tf.Variable, ...]:
+        """Return what a batch is gathered of."""
+        return self._features, self._targets, self._weights
 
     def load(self, targets: np.ndarray, weights: np.ndarray, batch_size: int) -> None:
         """Take what is the same in every epoch."""
@@ -60,8 +73,7 @@ class Program(keras.Model):
 
     def unload(self) -> None:
         """Let go of the data."""
-        data = (self._features, self._targets, self._weights, self._order, self._rate_factors)
-        for variable in data:
+        for variable in (*self._data, self._order, self._rate_factors):
             variable.assign(np.empty((0, *variable.shape[1:]), variable.dtype.as_numpy_dtype))
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -91,7 +103,7 @@ class Program(keras.Model):
         return self._step(*self._gather(rows), self._rate_factors[number])
 
     def _gather(self, rows: tf.Tensor) -> list[tf.Tensor]:
-        return [tf.gather(data, rows) for data in (self._features, self._targets, self._weights)]
+        return [tf.gather(data, rows) for data in self._data]
 
     def _take_steps(self, features, targets, weights, factors, n) -> tf.Tensor:
         def step(i):

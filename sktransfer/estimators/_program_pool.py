@@ -66,7 +66,7 @@ def _build(
     """Make a program that trains as a network would."""
     with build_lock:
         layers = network_of(architecture)
-        program = Program(layers.inputs, layers.outputs)
+        program = Program(layers.input, layers.output)
         program.compile_from_config(network.get_compile_config())
     program.optimizer.build(program.trainable_variables)
     program.make_room(n_features, targets)
