@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -33,7 +35,7 @@ def train_on_features(
     per_execution = steps_per_execution(batch_size, n_features)
     if any(map(_looks_at_batches, callbacks)):
         per_execution = 1
-    layout = _EpochLayout(training.rows, n_steps, initial_epoch, seed, rates)
+    layout = _EpochLayout(_features(training), n_steps, initial_epoch, seed, rates)
     with borrowed_program(network, n_features, training.targets) as program:
         program.load(training.targets, _weights(training), batch_size)
         history = program.fit(
@@ -102,6 +104,10 @@ def _executions(n_steps: int, per_execution: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(spans)
 
 
+def _features(examples: Examples) -> Features:
+    return cast(Features, examples.rows)
+
+
 def _weights(examples: Examples) -> np.ndarray:
     """Return the weights of examples; ones change nothing where there are none."""
     if examples.sample_weight is None:
@@ -110,4 +116,4 @@ def _weights(examples: Examples) -> np.ndarray:
 
 
 def _whole(examples: Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return examples.rows.matrix(), examples.targets, _weights(examples)
+    return _features(examples).matrix(), examples.targets, _weights(examples)

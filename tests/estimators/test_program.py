@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
-import keras
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
@@ -241,7 +240,7 @@ def test_the_pool_keeps_the_programs_used_last(blobs, empty_pool, monkeypatch):
 def test_a_waiting_program_holds_no_data(blobs, empty_pool):
     head(epochs=1).fit(*blobs)
     ((_, program),) = empty_pool
-    assert [len(data) for data in (program._features, program._targets, program._order)] == [0] * 3
+    assert [data.numpy().size for data in (*program._data, program._order)] == [0] * 4
 
 
 def test_a_second_fit_traces_nothing(blobs, empty_pool, monkeypatch):
