@@ -71,10 +71,14 @@ def head_of(estimator: Any, features: Any) -> Any:
         with_bias = not estimator.batch_normalization
         tensor = dense(units, use_bias=with_bias, name=f"hidden_{number}")(tensor)
         if estimator.batch_normalization:
-            tensor = keras.layers.BatchNormalization(name=f"normalization_{number}")(tensor)
-        tensor = keras.layers.Activation(estimator.activation, name=f"activation_{number}")(tensor)
+            tensor = keras.layers.BatchNormalization(name=f"hidden_{number}_normalization")(tensor)
+        tensor = keras.layers.Activation(estimator.activation, name=f"hidden_{number}_activation")(
+            tensor
+        )
         if estimator.dropout:
-            tensor = keras.layers.Dropout(estimator.dropout, name=f"dropout_{number}")(tensor)
+            tensor = keras.layers.Dropout(estimator.dropout, name=f"hidden_{number}_dropout")(
+                tensor
+            )
     return dense(targets.n_outputs, activation=targets.activation, name="predictions")(tensor)
 
 

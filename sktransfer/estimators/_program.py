@@ -16,6 +16,7 @@ def steps_per_execution(batch_size: int, n_features: int) -> int:
     return min(MOST_STEPS, max(1, CHUNK_BYTES // (4 * n_features * batch_size)))
 
 
+@keras.saving.register_keras_serializable("sktransfer")  # for callbacks that save it
 class Program(keras.Model):
     """A network whose `fit` takes the numbers of batches in place of the batches.
 

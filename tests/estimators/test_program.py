@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
@@ -178,6 +179,13 @@ def test_callbacks_may_predict_and_evaluate(blobs, watch):
     ).fit(X, y)
     np.testing.assert_allclose(seen[0][0], fitted.predict_proba(X), rtol=1e-5)
     assert fitted.model_.evaluate(X, targets, verbose=0)[1] == pytest.approx(fitted.score(X, y))
+
+
+def test_what_a_callback_saves_can_be_loaded(blobs, tmp_path):
+    path = tmp_path / "head.keras"
+    fitted = head(callbacks=[keras.callbacks.ModelCheckpoint(path)]).fit(*blobs)
+    loaded = keras.models.load_model(path)
+    np.testing.assert_allclose(loaded(blobs[0]), fitted.predict_proba(blobs[0]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
