@@ -44,12 +44,15 @@ patience : int, default=10
 warm_start : bool, default=False
     Start `fit` from the weights of the last one, with a new optimizer.
 callbacks : list of keras.callbacks.Callback, default=None
-    Copied for each fit, so that no fit sees another's state.
+    Copied for each fit, so that no fit sees another's state. Where features are trained on, many
+    batches run at a time, but one by one if a callback has a method for batches; its `model` is a
+    twin of `model_`, which gets what was learned when training ends.
 random_state : int, RandomState instance or None, default=None
     Seed of initial weights, dropout, shuffling, augmentation and validation split. An int gives
     bit-identical fits on one machine. Nothing global is seeded.
 verbose : int, default=0
-    Keras' verbosity: 0 is silent, 1 shows a progress bar, 2 a line an epoch."""
+    Keras' verbosity: 0 is silent, 1 shows a progress bar (of batches, or of
+    runs of many batches), 2 a line an epoch."""
 
 CLASS_WEIGHT = """
 class_weight : dict, "balanced" or None, default=None

@@ -34,9 +34,18 @@ from sktransfer._validation import (
 )
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
 from sktransfer.backbones._inference import load_ahead, run_padded
+from sktransfer.estimators._feature_training import train_on_features
+from sktransfer.estimators._forward import predict_features
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
 from sktransfer.estimators._targets import ClassTargets, NumberTargets, check_class_weight
-from sktransfer.estimators._training import CosineRate, Examples, Rows, n_batches, train
+from sktransfer.estimators._training import (
+    Examples,
+    Features,
+    Rows,
+    cosine_rates,
+    n_batches,
+    train,
+)
 
 TRAINING_CONSTRAINTS: dict[str, list] = {
     "optimizer": [StrOptions({"adam", "adamw", "sgd", "rmsprop", "nadam"})],
@@ -166,7 +175,8 @@ class NetworkEstimator(BaseEstimator):
             validation,
             epochs=self.epochs,
             initial_epoch=self.current_epoch,
-            callbacks=self._fit_callbacks_for(training, validation),
+            callbacks=self._fit_callbacks_for(validation),
+            rates=self._rates_for(training),
         )
 
     def _check_parameters(self) -> None:
@@ -261,7 +271,9 @@ class NetworkEstimator(BaseEstimator):
 
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         """Make the optimizer that the parameters ask for."""
-        config = {"learning_rate": self.learning_rate}
+        # Named, as TensorFlow keeps something of every name that a variable ever had, and Keras
+        # would number the optimizers.
+        config = {"learning_rate": self.learning_rate, "name": self.optimizer}
         return keras.optimizers.get({"class_name": self.optimizer, "config": config})
 
     def _compile(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -273,9 +285,13 @@ class NetworkEstimator(BaseEstimator):
             jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
         )
 
-    def _fit_keras_model(self, training, validation, *, epochs, initial_epoch, callbacks):
+    def _fit_keras_model(
+        self, training, validation, *, epochs, initial_epoch, callbacks, rates=None
+    ):
         """Train the compiled network and write the books (scikeras' point of override)."""
-        history, seconds = train(
+        # Images are gathered, decoded and augmented batch by batch; features lie ready.
+        run = train_on_features if isinstance(training.rows, Features) else train
+        history, seconds = run(
             self._trained,
             training,
             validation,
@@ -284,6 +300,7 @@ class NetworkEstimator(BaseEstimator):
             batch_size=self.batch_size,
             seed=self._seed,
             callbacks=callbacks,
+            rates=rates,
             verbose=int(self.verbose),
         )
         for name, values in history.items():
@@ -295,14 +312,9 @@ class NetworkEstimator(BaseEstimator):
         """Return fresh callbacks: a callback keeps the state of the fit that it has seen."""
         return copy.deepcopy(list(self.callbacks or ()))
 
-    def _fit_callbacks_for(
-        self, training: Examples, validation: Examples | None
-    ) -> list[keras.callbacks.Callback]:
+    def _fit_callbacks_for(self, validation: Examples | None) -> list[keras.callbacks.Callback]:
         """Return the user's callbacks and those that the parameters ask for."""
         callbacks = self._copied_callbacks()
-        if self.learning_rate_schedule == "cosine":
-            n_steps = self.epochs * n_batches(training, self.batch_size)
-            callbacks.insert(0, CosineRate(self.learning_rate, n_steps))
         if self.early_stopping and validation is not None:
             callbacks.append(
                 keras.callbacks.EarlyStopping(
@@ -311,12 +323,20 @@ class NetworkEstimator(BaseEstimator):
             )
         return callbacks
 
+    def _rates_for(self, training: Examples) -> np.ndarray | None:
+        """Return the learning rate before and after each step, or None where it is constant."""
+        if self.learning_rate_schedule == "constant":
+            return None
+        return cosine_rates(self.learning_rate, self.epochs * n_batches(training, self.batch_size))
+
     # Predict -----------------------------------------------------------------------------------
 
     def _outputs(self, X) -> np.ndarray:
         """Return the network's outputs (n_samples, n_outputs), float32."""
         check_is_fitted(self)
         rows = self._inference_rows(self._check_rows(X, reset=False))
+        if isinstance(rows, Features):
+            return predict_features(self._trained, rows.matrix())
         run = functools.partial(self._trained, training=False)
         outputs = [
             run_padded(run, block, PREDICTION_BATCH)

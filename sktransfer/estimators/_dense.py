@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from sktransfer._docs import shared_docs
 from sktransfer.estimators._base import NetworkClassifier, NetworkEstimator, NetworkRegressor
-from sktransfer.estimators._layers import check_head, head_of
+from sktransfer.estimators._layers import check_head, head_network
 from sktransfer.estimators._training import FeatureRows
 
 
@@ -22,11 +22,10 @@ class _DenseNetwork(NetworkEstimator):
         check_head(self)
 
     def _check_rows(self, X, *, reset: bool) -> FeatureRows:
-        return FeatureRows(validate_data(self, X, reset=reset, dtype=[np.float32, np.float64]))
+        return FeatureRows(validate_data(self, X, reset=reset, dtype=np.float32))
 
     def _build_network(self) -> keras.Model:
-        inputs = keras.Input((self.n_features_in_,))
-        return keras.Model(inputs, head_of(self, inputs))
+        return head_network(self, self.n_features_in_)
 
 
 @shared_docs(hidden_layer_sizes="(256, 512)", epochs=20)

@@ -27,7 +27,7 @@ from sktransfer.estimators._freezing import (
 )
 from sktransfer.estimators._frozen import FreshViews, FrozenViews, features_of
 from sktransfer.estimators._images import ImageNetwork
-from sktransfer.estimators._layers import head_of
+from sktransfer.estimators._layers import head_network
 from sktransfer.estimators._training import Rows
 from sktransfer.images import ImageAugmentation
 from sktransfer.images._batch import ImageBatch
@@ -87,8 +87,7 @@ class _FineTune(ImageNetwork):
         unfreeze_layers(backbone, self.unfreeze, get_backbone(self.backbone))
         if self.batch_norm == "train":
             normalize_frozen_by_batch(backbone)
-        features = keras.Input(network.output_shape[1:])
-        head = keras.Model(features, head_of(self, features), name="head")
+        head = head_network(self, network.output_shape[-1])
         return keras.Model(network.input, head(network.output))
 
     @property

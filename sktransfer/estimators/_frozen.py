@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sktransfer.backbones._engine import shared_engine
 from sktransfer.backbones._extraction import Images, extract
 from sktransfer.backbones._network import NetworkRecipe
 from sktransfer.cache import memory_store
-from sktransfer.estimators._training import FeatureRows, Rows
+from sktransfer.estimators._training import FeatureRows, Features, Rows
 
 
 def features_of(images: Images, recipe: NetworkRecipe, *, verbose: bool) -> FeatureRows:
@@ -19,7 +18,7 @@ def features_of(images: Images, recipe: NetworkRecipe, *, verbose: bool) -> Feat
 
 
 @dataclass(frozen=True)
-class FrozenViews:
+class FrozenViews(Features):
     """Features of `n` augmented views of each image, extracted once; an epoch trains on one."""
 
     views: list[FeatureRows]
@@ -32,13 +31,13 @@ class FrozenViews:
     def __len__(self) -> int:
         return len(self.views[0])
 
-    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
-        return self.views[epoch % len(self.views)].take(indices)
+    def matrix(self, epoch: int = 0) -> np.ndarray:
+        return self.views[epoch % len(self.views)].matrix()
 
 
 @dataclass(frozen=True)
-class FreshViews:
-    """Features of a new augmented view of each image in each epoch, extracted as it is needed."""
+class FreshViews(Features):
+    """Features of a new augmented view of each image in each epoch, extracted as it begins."""
 
     rows: Rows
     recipe: NetworkRecipe
@@ -46,9 +45,8 @@ class FreshViews:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
-        run = shared_engine(self.recipe).run
-        return np.asarray(run(self.rows.take(indices, epoch)))
+    def matrix(self, epoch: int = 0) -> np.ndarray:
+        return features_of(_View(self.rows, epoch), self.recipe, verbose=False).matrix()
 
 
 @dataclass(frozen=True)

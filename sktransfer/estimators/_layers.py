@@ -66,12 +66,26 @@ def head_of(estimator: Any, features: Any) -> Any:
         )
 
     tensor = features
-    for units in check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes):
-        tensor = dense(units, use_bias=not estimator.batch_normalization)(tensor)
+    sizes = check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    for number, units in enumerate(sizes, start=1):
+        with_bias = not estimator.batch_normalization
+        tensor = dense(units, use_bias=with_bias, name=f"hidden_{number}")(tensor)
         if estimator.batch_normalization:
-            tensor = keras.layers.BatchNormalization()(tensor)
-        tensor = keras.layers.Activation(estimator.activation)(tensor)
+            tensor = keras.layers.BatchNormalization(name=f"hidden_{number}_normalization")(tensor)
+        tensor = keras.layers.Activation(estimator.activation, name=f"hidden_{number}_activation")(
+            tensor
+        )
         if estimator.dropout:
-            tensor = keras.layers.Dropout(estimator.dropout)(tensor)
+            tensor = keras.layers.Dropout(estimator.dropout, name=f"hidden_{number}_dropout")(
+                tensor
+            )
     # In float32 whatever the policy: probabilities have to add up to one.
-    return dense(targets.n_outputs, activation=targets.activation, dtype="float32")(tensor)
+    return dense(
+        targets.n_outputs, activation=targets.activation, dtype="float32", name="predictions"
+    )(tensor)
+
+
+def head_network(estimator: Any, n_features: int) -> keras.Model:
+    """Build an estimator's head as a network of its own, over rows of features."""
+    features = keras.Input((n_features,), name="features")
+    return keras.Model(features, head_of(estimator, features), name="head")

@@ -1,4 +1,4 @@
-"""The one training loop: index, gather, decode, augment, train.
+"""Rows, and the training loop over images: index, gather, decode, augment, train.
 
 Keras' own ``fit`` does the training. This module feeds it: batches are gathered by index while the
 network trains on the one before, so that the training set is never copied, and every random choice
@@ -8,11 +8,10 @@ comes from an explicit seed, so that two fits agree to the bit and nothing globa
 from __future__ import annotations
 
 import itertools
-import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import keras
 import numpy as np
@@ -22,29 +21,50 @@ from sktransfer.images import ImageAugmentation
 from sktransfer.images._batch import ImageBatch
 
 
-class Rows(Protocol):
+class Rows(ABC):
     """What a network trains on: rows that are gathered by index, perhaps anew each epoch."""
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
-    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray: ...
+    @abstractmethod
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        """Return some rows as an epoch sees them."""
+
+    def subset(self, indices: np.ndarray) -> Rows:
+        """Return some of the rows, counted from 0; the others are never looked at."""
+        return Subset(self, indices)
+
+
+class Features(Rows):
+    """Rows that lie in memory, all of them at once, while a network trains on them."""
+
+    @abstractmethod
+    def matrix(self, epoch: int = 0) -> np.ndarray:
+        """Return all rows (n_rows, n_features), float32, as an epoch sees them."""
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        return self.matrix(epoch)[indices]
 
 
 @dataclass(frozen=True)
-class FeatureRows:
-    """Rows of a matrix of features."""
+class FeatureRows(Features):
+    """Rows of a matrix of features, float32: in each epoch the same."""
 
     features: np.ndarray
 
     def __len__(self) -> int:
         return len(self.features)
 
-    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
-        return self.features[indices].astype(np.float32, copy=False)
+    def matrix(self, epoch: int = 0) -> np.ndarray:
+        return self.features
+
+    def subset(self, indices: np.ndarray) -> FeatureRows:
+        return FeatureRows(self.features[indices])
 
 
 @dataclass(frozen=True)
-class ImageRows:
+class ImageRows(Rows):
     """Images as they are."""
 
     images: ImageBatch
@@ -57,7 +77,7 @@ class ImageRows:
 
 
 @dataclass(frozen=True)
-class AugmentedRows:
+class AugmentedRows(Rows):
     """Images in another view each epoch, drawn from the seed, the epoch and the image's index."""
 
     rows: Rows
@@ -73,7 +93,7 @@ class AugmentedRows:
 
 
 @dataclass(frozen=True)
-class Subset:
+class Subset(Rows):
     """Some of the rows, counted from 0."""
 
     rows: Rows
@@ -102,7 +122,7 @@ class Examples:
         if len(indices) == len(self):
             return self
         weights = None if self.sample_weight is None else self.sample_weight[indices]
-        return Examples(Subset(self.rows, indices), self.targets[indices], weights)
+        return Examples(self.rows.subset(indices), self.targets[indices], weights)
 
     def batches(self, order: np.ndarray, batch_size: int, epoch: int) -> Iterator[tuple]:
         """Yield (rows, targets[, weights]) for each `batch_size` indices of `order`."""
@@ -131,24 +151,28 @@ class EpochTimer(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self._start)
 
 
-class CosineRate(keras.callbacks.Callback):
-    """Lower the learning rate to zero over `n_steps`, then put it back for what may follow.
+class FollowRates(keras.callbacks.Callback):
+    """Set the learning rate after each step, then put it back for what may follow.
 
     Keras' own schedules belong to an optimizer for good, so that nothing could be trained after
     their end.
     """
 
-    def __init__(self, rate: float, n_steps: int) -> None:
+    def __init__(self, rates: np.ndarray) -> None:
         super().__init__()
-        self._rate, self._n_steps, self._step = rate, n_steps, 0
+        self._rates, self._step = rates, 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._step += 1
-        progress = min(self._step / self._n_steps, 1.0)
-        self.model.optimizer.learning_rate = self._rate * (1 + math.cos(math.pi * progress)) / 2
+        self.model.optimizer.learning_rate = self._rates[self._step]
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self.model.optimizer.learning_rate = self._rate
+        self.model.optimizer.learning_rate = self._rates[0]
+
+
+def cosine_rates(rate: float, n_steps: int) -> np.ndarray:
+    """Return the rates (n_steps + 1,) from `rate` before the first step to 0 behind the last."""
+    return rate * (1 + np.cos(np.pi * np.arange(n_steps + 1) / n_steps)) / 2
 
 
 def train(
@@ -161,11 +185,17 @@ def train(
     batch_size: int,
     seed: int,
     callbacks: list[keras.callbacks.Callback],
+    rates: np.ndarray | None,
     verbose: int,
 ) -> tuple[dict[str, list[float]], list[float]]:
-    """Train a compiled network and return its history and the seconds of each epoch."""
+    """Train a compiled network and return its history and the seconds of each epoch.
+
+    `rates` are the learning rates before the first step and after each of them; None leaves the
+    rate to the optimizer and the callbacks.
+    """
     failures: list[Exception] = []
     timer = EpochTimer()
+    follow = [] if rates is None else [FollowRates(rates)]
     pipeline = _Pipeline(failures, batch_size)
     try:
         history = network.fit(
@@ -175,7 +205,7 @@ def train(
             initial_epoch=initial_epoch,
             epochs=initial_epoch + epochs,
             shuffle=False,  # the pipeline shuffles
-            callbacks=[timer, *callbacks],
+            callbacks=[timer, *follow, *callbacks],
             verbose=verbose,
         )
     except tf.errors.OpError:
@@ -183,9 +213,12 @@ def train(
         if failures:
             raise failures[0] from None
         raise
-    return {
-        name: list(map(float, values)) for name, values in history.history.items()
-    }, timer.seconds
+    return as_lists(history), timer.seconds
+
+
+def as_lists(history: keras.callbacks.History) -> dict[str, list[float]]:
+    """Return the numbers of each epoch by name, as plain floats."""
+    return {name: list(map(float, values)) for name, values in history.history.items()}
 
 
 def n_batches(examples: Examples, batch_size: int) -> int:

@@ -121,6 +121,7 @@ def not_trained(monkeypatch):
         return {"loss": [0.0] * epochs}, [0.0] * epochs
 
     monkeypatch.setattr(_base, "train", record)
+    monkeypatch.setattr(_base, "train_on_features", record)
     return calls
 
 
