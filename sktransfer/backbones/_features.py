@@ -109,8 +109,8 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
-        batch_size: int | None = None,
         cache: str | os.PathLike[str] | None = "auto",
+        batch_size: int | None = None,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -124,8 +124,8 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.interpolation = interpolation
         self.preprocessing = preprocessing
         self.precision = precision
-        self.batch_size = batch_size
         self.cache = cache
+        self.batch_size = batch_size
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.random_state = random_state
@@ -258,8 +258,8 @@ class _NamedFeatures(BackboneFeatures):
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
-        batch_size: int | None = None,
         cache: str | os.PathLike[str] | None = "auto",
+        batch_size: int | None = None,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -274,8 +274,8 @@ class _NamedFeatures(BackboneFeatures):
             interpolation=interpolation,
             preprocessing=preprocessing,
             precision=precision,
-            batch_size=batch_size,
             cache=cache,
+            batch_size=batch_size,
             image_shape=image_shape,
             pixel_range=pixel_range,
             random_state=random_state,

@@ -181,6 +181,14 @@ def pooling_layer(tensor: Any, pooling: str) -> Any:
     return layer(dtype="float32")(tensor)
 
 
+def pool_maps(maps: Any, pooling: str) -> Any:
+    """Turn one feature map or several into one vector."""
+    import keras
+
+    pooled = [pooling_layer(feature_map, pooling) for feature_map in keras.tree.flatten(maps)]
+    return keras.layers.Concatenate()(pooled) if len(pooled) > 1 else pooled[0]
+
+
 def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> keras.Model:
     """Build the network of a recipe, with its weights.
 
@@ -247,11 +255,7 @@ def attach_backbone(recipe: NetworkRecipe, backbone: keras.Model) -> keras.Model
         pixels = pixel_input(recipe.image_size, recipe.input_size)
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
         tensor = preprocessing_layers(tensor, get_backbone(recipe.backbone), recipe.preprocessing)
-        maps = keras.tree.flatten(backbone(tensor))
-        pooled = [pooling_layer(feature_map, recipe.pooling) for feature_map in maps]
-        if len(pooled) > 1:
-            return keras.Model(pixels, keras.layers.Concatenate()(pooled))
-        return keras.Model(pixels, pooled[0])
+        return keras.Model(pixels, pool_maps(backbone(tensor), recipe.pooling))
 
 
 def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:

@@ -99,6 +99,12 @@ class NetworkEstimator(BaseEstimator):
         """Return what `_trained` predicts from."""
         return rows
 
+    def _shortened(
+        self, training: Examples, validation: Examples | None
+    ) -> tuple[keras.Model, Examples, Examples | None]:
+        """Return what is trained and on what: `_trained`, or an end of it that trains alike."""
+        return self._trained, training, validation
+
     @property
     def _trained(self) -> keras.Model:
         """Return the network that is compiled and trained: `model_`, or its end."""
@@ -148,7 +154,7 @@ class NetworkEstimator(BaseEstimator):
         training = self._examples(rows, targets, y, sample_weight)
         if not resume:
             self._start()
-            self._compile(self._new_optimizer())
+            self._compile_trained(self._new_optimizer())
         self._trained.optimizer.learning_rate = self.learning_rate
         training = replace(training, rows=self._training_rows(training.rows))
         self._fit_keras_model(
@@ -166,7 +172,7 @@ class NetworkEstimator(BaseEstimator):
         training, validation = self._split(examples, X_val, y_val)
         if not resume:
             self._start()
-        self._compile(self._new_optimizer())
+        self._compile_trained(self._new_optimizer())
         training = replace(training, rows=self._training_rows(training.rows))
         if validation is not None:
             validation = replace(validation, rows=self._inference_rows(validation.rows))
@@ -276,10 +282,14 @@ class NetworkEstimator(BaseEstimator):
         config = {"learning_rate": self.learning_rate, "name": self.optimizer}
         return keras.optimizers.get({"class_name": self.optimizer, "config": config})
 
-    def _compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Make the network ready to train with an optimizer."""
-        self._trained.compile(
-            optimizer=self._adapt_optimizer(optimizer),
+    def _compile_trained(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Make `_trained` ready to train with an optimizer."""
+        self._compile(self._trained, self._adapt_optimizer(optimizer))
+
+    def _compile(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        """Make a network ready to train with an optimizer."""
+        network.compile(
+            optimizer=optimizer,
             loss=self.target_encoder_.loss,
             metrics=[self.target_encoder_.metric],
             jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
@@ -291,8 +301,9 @@ class NetworkEstimator(BaseEstimator):
         """Train the compiled network and write the books (scikeras' point of override)."""
         # Images are gathered, decoded and augmented batch by batch; features lie ready.
         run = train_on_features if isinstance(training.rows, Features) else train
+        network, training, validation = self._shortened(training, validation)
         history, seconds = run(
-            self._trained,
+            network,
             training,
             validation,
             epochs=epochs,
@@ -379,7 +390,7 @@ class NetworkEstimator(BaseEstimator):
         super().__setstate__(state)
         if packed is not None:
             self.model_ = _unpack(packed)
-            self._compile(keras.optimizers.deserialize(packed["optimizer"]))
+            self._compile_trained(keras.optimizers.deserialize(packed["optimizer"]))
             _restore_moments(self._trained, packed["moments"])
 
 

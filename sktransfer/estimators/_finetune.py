@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 
 import keras
@@ -12,6 +14,7 @@ from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions
 from sktransfer.backbones import get_backbone
 from sktransfer.backbones._features import BACKBONE_CONSTRAINTS
+from sktransfer.backbones._inference_mode import InferenceModel
 from sktransfer.backbones._network import (
     as_names,
     build_network,
@@ -19,7 +22,14 @@ from sktransfer.backbones._network import (
     recipe_for,
 )
 from sktransfer.backbones._weights import resolve_weights
+from sktransfer.cache import open_store
 from sktransfer.estimators._base import NetworkClassifier, NetworkRegressor
+from sktransfer.estimators._boundary import (
+    Activations,
+    Boundary,
+    find_boundary,
+    network_above,
+)
 from sktransfer.estimators._freezing import (
     normalize_frozen_by_batch,
     scale_rates,
@@ -28,7 +38,7 @@ from sktransfer.estimators._freezing import (
 from sktransfer.estimators._frozen import FreshViews, FrozenViews, features_of
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import head_network
-from sktransfer.estimators._training import Rows
+from sktransfer.estimators._training import Examples, Rows
 from sktransfer.images import ImageAugmentation
 from sktransfer.images._batch import ImageBatch
 
@@ -55,6 +65,7 @@ class _FineTune(ImageNetwork):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         as_names(self.layers)
+        open_store(self.cache)
         if isinstance(self.unfreeze, bool):  # a bool is an integer, too, and True one layer
             raise ValueError(
                 'unfreeze must be "head", "last_block", "all" or a positive number of layers, '
@@ -105,14 +116,47 @@ class _FineTune(ImageNetwork):
             return views
         if views is rows:
             return self._inference_rows(rows)
+        store = open_store(self.cache)
         if self.frozen_views is None:
-            return FreshViews(views, self._recipe)
-        return FrozenViews.of(views, self._recipe, self.frozen_views, verbose=bool(self.verbose))
+            return FreshViews(views, self._recipe, store)
+        return FrozenViews.of(
+            views, self._recipe, self.frozen_views, store, verbose=bool(self.verbose)
+        )
 
     def _inference_rows(self, rows: Rows) -> Rows:
         if not self._trains_head_alone:
             return rows
-        return features_of(rows, self._recipe, verbose=bool(self.verbose))
+        return features_of(rows, self._recipe, open_store(self.cache), verbose=bool(self.verbose))
+
+    def _shortened(
+        self, training: Examples, validation: Examples | None
+    ) -> tuple[keras.Model, Examples, Examples | None]:
+        boundary = self._constant_boundary()
+        n_rows = len(training) + (0 if validation is None else len(validation))
+        if boundary is None or not boundary.fits(n_rows):
+            return super()._shortened(training, validation)
+        recipe = replace(self._recipe, layers=(boundary.layer,), pooling="flatten")
+
+        def with_activations(examples: Examples) -> Examples:
+            rows = features_of(
+                examples.rows, recipe, open_store(self.cache), verbose=bool(self.verbose)
+            )
+            return replace(examples, rows=Activations(rows.matrix()))
+
+        network = network_above(self.model_, boundary, self._recipe.pooling)
+        self._compile(network, self._trained.optimizer)
+        return (
+            network,
+            with_activations(training),
+            None if validation is None else with_activations(validation),
+        )
+
+    def _constant_boundary(self) -> Boundary | None:
+        """Return where training begins, if an image is the same there in every epoch."""
+        if self._trains_head_alone or self.augmentation is not None:
+            return None
+        backbone = self.model_.get_layer("backbone")
+        return find_boundary(backbone) if isinstance(backbone, InferenceModel) else None
 
     def _adapt_optimizer(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
         if self.backbone_learning_rate is None:
@@ -192,6 +236,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
+        cache: str | os.PathLike[str] | None = "auto",
         unfreeze: str | int = "head",
         batch_norm: str = "inference",
         augmentation: ImageAugmentation | None = None,
@@ -227,6 +272,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.interpolation = interpolation
         self.preprocessing = preprocessing
         self.precision = precision
+        self.cache = cache
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm
         self.augmentation = augmentation
@@ -320,6 +366,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
+        cache: str | os.PathLike[str] | None = "auto",
         unfreeze: str | int = "head",
         batch_norm: str = "inference",
         augmentation: ImageAugmentation | None = None,
@@ -354,6 +401,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.interpolation = interpolation
         self.preprocessing = preprocessing
         self.precision = precision
+        self.cache = cache
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm
         self.augmentation = augmentation

@@ -8,13 +8,15 @@ import numpy as np
 
 from sktransfer.backbones._extraction import Images, extract
 from sktransfer.backbones._network import NetworkRecipe
-from sktransfer.cache import memory_store
+from sktransfer.cache import Store
 from sktransfer.estimators._training import FeatureRows, Features, Rows
 
 
-def features_of(images: Images, recipe: NetworkRecipe, *, verbose: bool) -> FeatureRows:
+def features_of(
+    images: Images, recipe: NetworkRecipe, store: Store | None, *, verbose: bool
+) -> FeatureRows:
     """Extract the features of images, as a transformer of the same recipe does."""
-    return FeatureRows(extract(recipe, images, store=memory_store(), verbose=verbose))
+    return FeatureRows(extract(recipe, images, store=store, verbose=verbose))
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,12 @@ class FrozenViews(Features):
     views: list[FeatureRows]
 
     @classmethod
-    def of(cls, rows: Rows, recipe: NetworkRecipe, n: int, *, verbose: bool) -> FrozenViews:
+    def of(
+        cls, rows: Rows, recipe: NetworkRecipe, n: int, store: Store | None, *, verbose: bool
+    ) -> FrozenViews:
         """Extract the views that the first `n` epochs would draw."""
-        return cls([features_of(_View(rows, epoch), recipe, verbose=verbose) for epoch in range(n)])
+        views = [_View(rows, epoch) for epoch in range(n)]
+        return cls([features_of(view, recipe, store, verbose=verbose) for view in views])
 
     def __len__(self) -> int:
         return len(self.views[0])
@@ -41,12 +46,14 @@ class FreshViews(Features):
 
     rows: Rows
     recipe: NetworkRecipe
+    store: Store | None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def matrix(self, epoch: int = 0) -> np.ndarray:
-        return features_of(_View(self.rows, epoch), self.recipe, verbose=False).matrix()
+        view = _View(self.rows, epoch)
+        return features_of(view, self.recipe, self.store, verbose=False).matrix()
 
 
 @dataclass(frozen=True)

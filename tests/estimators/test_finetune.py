@@ -18,7 +18,7 @@ from sktransfer import (
 from sktransfer._errors import ImageError
 from sktransfer.backbones._network import build_network
 from sktransfer.cache import memory_store
-from sktransfer.estimators import _frozen
+from sktransfer.estimators import _boundary, _frozen
 
 STEM = {"stem_conv/kernel", "stem_bn/gamma", "stem_bn/beta"}
 BLOCK = {"block_conv/kernel", "block_bn/gamma", "block_bn/beta"}
@@ -91,6 +91,20 @@ def moved(estimator):
 
 def head_weights(estimator):
     return estimator.model_.get_layer("head").get_weights()
+
+
+@pytest.fixture
+def extracted(monkeypatch):
+    """The numbers of images that pass through a backbone before training, call by call."""
+    calls = []
+    extract = _frozen.extract
+
+    def counting(recipe, images, **options):
+        calls.append(len(images))
+        return extract(recipe, images, **options)
+
+    monkeypatch.setattr(_frozen, "extract", counting)
+    return calls
 
 
 # What moves --------------------------------------------------------------------------------------
@@ -266,6 +280,61 @@ def test_images_are_resized_within_the_network(images, not_trained):
     np.testing.assert_allclose(fitted.model_(X), fitted.predict_proba(X), rtol=1e-5, atol=1e-6)
 
 
+# Activations at the boundary ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_boundary(monkeypatch):
+    """Make fine-tuning take the long way: every image through all layers in every epoch."""
+
+    def forbid():
+        monkeypatch.setattr(_boundary, "MOST_BYTES", 0)
+
+    return forbid
+
+
+@pytest.mark.parametrize("options", [{}, {"backbone_learning_rate": 1e-3}], ids=str)
+@pytest.mark.parametrize("unfreeze", ["last_block", 3])
+def test_short_way_trains_as_the_long_one(images, without_boundary, extracted, unfreeze, options):
+    X, y = images
+    options = {"validation_split": 0.25, "l2": 0.01, "pooling": "max", **options}
+    short = tuner(unfreeze=unfreeze, **options).fit(X, y)
+    assert extracted == [18, 6]
+    without_boundary()
+    long = tuner(unfreeze=unfreeze, **options).fit(X, y)
+    assert extracted == [18, 6]
+    assert moved(short) == moved(long) != set()
+    np.testing.assert_allclose(short.predict_proba(X), long.predict_proba(X), atol=1e-5)
+    for name, values in long.history_.items():
+        np.testing.assert_allclose(short.history_[name], values, rtol=1e-4)
+
+
+def test_short_way_goes_on_where_it_was(images, without_boundary):
+    X, y = images
+    short = tuner(unfreeze="last_block").fit(X, y)
+    copy = pickle.loads(pickle.dumps(short))
+    without_boundary()
+    long = tuner(unfreeze="last_block").fit(X, y)
+    for fitted in (short, copy, long):
+        fitted.partial_fit(X, y)
+    np.testing.assert_array_equal(copy.predict_proba(X), short.predict_proba(X))
+    np.testing.assert_allclose(long.predict_proba(X), short.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"unfreeze": "all"},
+        {"unfreeze": "last_block", "batch_norm": "train"},
+        {"unfreeze": "last_block", "augmentation": ImageAugmentation(rotation=10)},
+    ],
+    ids=str,
+)
+def test_images_take_the_long_way_where_activations_change(images, extracted, options):
+    tuner(**options).fit(*images)
+    assert extracted == []
+
+
 # Precision and depths ----------------------------------------------------------------------------
 
 
@@ -312,20 +381,6 @@ def test_a_frozen_backbone_is_a_head_on_its_features(images, backbone):
     assert set(fitted.history_) == set(head.history_)
     for name, values in fitted.history_.items():
         np.testing.assert_allclose(values, head.history_[name], rtol=1e-5)
-
-
-@pytest.fixture
-def extracted(monkeypatch):
-    """The numbers of images that pass through a backbone before training, call by call."""
-    calls = []
-    extract = _frozen.extract
-
-    def counting(recipe, images, **options):
-        calls.append(len(images))
-        return extract(recipe, images, **options)
-
-    monkeypatch.setattr(_frozen, "extract", counting)
-    return calls
 
 
 AUGMENTATION = ImageAugmentation(rotation=30, horizontal_flip=True, brightness=0.2)

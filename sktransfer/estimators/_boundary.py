@@ -1,0 +1,79 @@
+"""Where training begins within a backbone: what lies before it is the same in every epoch.
+
+Where the lower layers of a backbone are frozen, in inference mode, and see the same images in each
+epoch, an image's activations at the boundary are computed once, and the layers above train on them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from sktransfer.backbones._inference_mode import InferenceModel
+from sktransfer.backbones._network import pool_maps
+from sktransfer.estimators._training import Rows
+
+MOST_BYTES = 1 << 29
+"""Activations that are held in memory; where there would be more, they are computed anew."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """The one feature map that all trained layers of a backbone are computed from."""
+
+    layer: str
+    map_shape: tuple[int, int, int]
+
+    def fits(self, n_rows: int) -> bool:
+        """Say whether the activations of so many images may be held in memory."""
+        return 4 * n_rows * math.prod(self.map_shape) <= MOST_BYTES
+
+
+@dataclass(frozen=True)
+class Activations(Rows):
+    """Flattened feature maps at a boundary, (n_rows, height * width * channels)."""
+
+    maps: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def take(self, indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        return self.maps[indices]
+
+
+def find_boundary(backbone: keras.Model) -> Boundary | None:
+    """Return where training begins in a backbone, or None.
+
+    There is no boundary in a backbone that trains from its first layer on, nor where what comes out
+    depends on several feature maps of frozen layers.
+    """
+    moving: set[int] = set()  # tensors that change as the backbone trains
+    crossing = {}
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        inputs = keras.tree.flatten(layer.input)
+        if layer.trainable_weights or any(id(tensor) in moving for tensor in inputs):
+            moving.update(map(id, keras.tree.flatten(layer.output)))
+            crossing.update({id(tensor): tensor for tensor in inputs if id(tensor) not in moving})
+    if len(crossing) != 1 or any(id(output) not in moving for output in backbone.outputs):
+        return None
+    ((key, tensor),) = crossing.items()
+    makers = [layer for layer in backbone.layers if id(layer.output) == key]
+    if not makers or isinstance(makers[0], keras.layers.InputLayer):
+        return None
+    return Boundary(makers[0].name, tuple(tensor.shape[1:]))
+
+
+def network_above(model: keras.Model, boundary: Boundary, pooling: str) -> keras.Model:
+    """Return the end of a fine-tuned network, from flattened activations on; weights are shared."""
+    backbone = model.get_layer("backbone")
+    start = backbone.get_layer(boundary.layer).output
+    upper = InferenceModel(start, backbone.output, name="backbone")
+    flat = keras.Input((math.prod(boundary.map_shape),), name="activations")
+    maps = upper(keras.layers.Reshape(boundary.map_shape)(flat))
+    return keras.Model(flat, model.get_layer("head")(pool_maps(maps, pooling)))
