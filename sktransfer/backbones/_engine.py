@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sktransfer.backbones._describe import count_parameters
 from sktransfer.backbones._folding import fold_batch_norms
-from sktransfer.backbones._inference import choose_batch_size
+from sktransfer.backbones._inference import LARGEST_BATCH, choose_batch_size
 from sktransfer.backbones._network import NetworkRecipe, attach_backbone, build_backbone
+from sktransfer.backbones._openvino import LARGEST_BATCH as LARGEST_OPENVINO_BATCH
+from sktransfer.backbones._openvino import check_openvino, run_with_openvino
 
 if TYPE_CHECKING:
     import keras
+
+Run = Callable[[np.ndarray], Any]
 
 N_SHARED = 4
 """Engines that are kept for the next estimator: the largest common ones take 0.5 GB each."""
@@ -26,7 +31,7 @@ N_SHARED = 4
 class Engine:
     """A compiled function of pixels, and what is known of the network behind it."""
 
-    run: Callable[[np.ndarray], Any]
+    run: Run
     n_features: int
     batch_size: int
     """Images in a batch where nothing else is asked for."""
@@ -51,16 +56,37 @@ def shared_engine(recipe: NetworkRecipe) -> Engine:
 
 def build_engine(recipe: NetworkRecipe) -> Engine:
     """Build the network of a recipe, fold and compile it."""
+    return _BUILDERS[recipe.engine](recipe)
+
+
+def _build_tensorflow_engine(recipe: NetworkRecipe) -> Engine:
+    """Compile a network to one graph, from pixels of any number type."""
+    import tensorflow as tf
+
+    def compiled(network: keras.Model) -> Run:
+        return tf.function(lambda pixels: network(tf.cast(pixels, tf.float32), training=False))
+
+    return _build(recipe, compiled, LARGEST_BATCH)
+
+
+def _build_openvino_engine(recipe: NetworkRecipe) -> Engine:
+    """Hand a network of float32 layers to OpenVINO, which chooses where to use less."""
+    check_openvino()
+    plain = replace(recipe, precision="float32")
+    run = partial(run_with_openvino, precision=recipe.precision)
+    return _build(plain, run, LARGEST_OPENVINO_BATCH)
+
+
+_BUILDERS = {"openvino": _build_openvino_engine, "tensorflow": _build_tensorflow_engine}
+ENGINES = tuple(_BUILDERS)
+
+
+def _build(
+    recipe: NetworkRecipe, compiled: Callable[[keras.Model], Run], largest_batch: int
+) -> Engine:
     backbone = build_backbone(recipe)
     backbone.trainable = False
     parameter_counts = count_parameters(backbone)
-    batch_size = choose_batch_size(backbone)
+    batch_size = choose_batch_size(backbone, largest_batch)
     network = attach_backbone(recipe, fold_batch_norms(backbone))
-    return Engine(_compile(network), network.output_shape[-1], batch_size, parameter_counts)
-
-
-def _compile(network: keras.Model) -> Callable[[np.ndarray], Any]:
-    """Make a network one graph, from pixels of any number type."""
-    import tensorflow as tf
-
-    return tf.function(lambda pixels: network(tf.cast(pixels, tf.float32), training=False))
+    return Engine(compiled(network), network.output_shape[-1], batch_size, parameter_counts)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions, check_same_length, validate_parameters
 from sktransfer.backbones._describe import layer_table, summary
-from sktransfer.backbones._engine import shared_engine
+from sktransfer.backbones._engine import ENGINES, shared_engine
 from sktransfer.backbones._extraction import extract
 from sktransfer.backbones._network import (
     POOLINGS,
@@ -46,6 +46,7 @@ BACKBONE_CONSTRAINTS: dict[str, list] = {
     "interpolation": [StrOptions(set(INTERPOLATIONS))],
     "preprocessing": [StrOptions(set(PREPROCESSINGS))],
     "precision": [StrOptions(set(PRECISIONS))],
+    "engine": [StrOptions(set(ENGINES))],
     "random_state": ["random_state"],
     "cache": [str, os.PathLike, None],
     "verbose": ["verbose"],
@@ -109,6 +110,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
+        engine: str = "tensorflow",
         cache: str | os.PathLike[str] | None = "auto",
         batch_size: int | None = None,
         image_shape: tuple[int, int, int] | None = None,
@@ -124,6 +126,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.interpolation = interpolation
         self.preprocessing = preprocessing
         self.precision = precision
+        self.engine = engine
         self.cache = cache
         self.batch_size = batch_size
         self.image_shape = image_shape
@@ -258,6 +261,7 @@ class _NamedFeatures(BackboneFeatures):
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
+        engine: str = "tensorflow",
         cache: str | os.PathLike[str] | None = "auto",
         batch_size: int | None = None,
         image_shape: tuple[int, int, int] | None = None,
@@ -274,6 +278,7 @@ class _NamedFeatures(BackboneFeatures):
             interpolation=interpolation,
             preprocessing=preprocessing,
             precision=precision,
+            engine=engine,
             cache=cache,
             batch_size=batch_size,
             image_shape=image_shape,

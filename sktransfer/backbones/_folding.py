@@ -73,7 +73,8 @@ def _find_folds(network: keras.Model) -> dict[str, keras.Layer]:
         (tensor,) = _inputs(norm)
         maker = makers.get(id(tensor))
         if (
-            type(maker) in linear
+            maker is not None
+            and type(maker) in linear
             and maker.activation is keras.activations.linear
             and uses[id(tensor)] == 1
             and norm.axis in (-1, len(tensor.shape) - 1)

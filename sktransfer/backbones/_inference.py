@@ -18,7 +18,7 @@ ACTIVATION_BYTES = 256 << 20
 """Bound of what the widest layer of a network takes in and gives out for a batch, in float32."""
 
 
-def choose_batch_size(network: keras.Model) -> int:
+def choose_batch_size(network: keras.Model, largest: int = LARGEST_BATCH) -> int:
     """Return the power of two whose activations fit `ACTIVATION_BYTES`, alike on every machine."""
     import keras
 
@@ -31,7 +31,7 @@ def choose_batch_size(network: keras.Model) -> int:
         if not isinstance(layer, keras.layers.InputLayer)
     )
     fitting = max(1, ACTIVATION_BYTES // (4 * widest))
-    return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1))
+    return min(largest, 1 << (fitting.bit_length() - 1))
 
 
 def load_ahead(

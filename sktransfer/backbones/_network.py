@@ -42,6 +42,7 @@ class NetworkRecipe:
     pooling: str
     layers: tuple[str, ...] | None = None
     precision: str = "float32"
+    engine: str = "tensorflow"
     seed: int = 0
 
     def fingerprint(self) -> str:
@@ -66,6 +67,7 @@ def recipe_for(
         pooling=estimator.pooling,
         layers=as_names(estimator.layers),
         precision=estimator.precision,
+        engine=estimator.engine,
         seed=seed,
     )
 

@@ -236,6 +236,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
+        engine: str = "tensorflow",
         cache: str | os.PathLike[str] | None = "auto",
         unfreeze: str | int = "head",
         batch_norm: str = "inference",
@@ -272,6 +273,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.interpolation = interpolation
         self.preprocessing = preprocessing
         self.precision = precision
+        self.engine = engine
         self.cache = cache
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm
@@ -366,6 +368,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         interpolation: str = "bilinear",
         preprocessing: str = "backbone",
         precision: str = "float32",
+        engine: str = "tensorflow",
         cache: str | os.PathLike[str] | None = "auto",
         unfreeze: str | int = "head",
         batch_norm: str = "inference",
@@ -401,6 +404,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.interpolation = interpolation
         self.preprocessing = preprocessing
         self.precision = precision
+        self.engine = engine
         self.cache = cache
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm

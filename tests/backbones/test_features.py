@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import Parallel, delayed
 from PIL import Image
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
@@ -173,6 +174,28 @@ def test_fit_describes_the_network(images):
     assert "conv_pw_13" in features.summary()
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_openvino_gives_the_same_features(images, precision):
+    expected = cheap(cache=None).fit_transform(images)
+    features = cheap(cache=None, engine="openvino", precision=precision, batch_size=None)
+    rows = features.fit_transform(images)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(
+        rows / scale, expected / scale, atol=1e-4 if precision == "float32" else 0.05
+    )
+    alone = np.concatenate([features.transform(image[np.newaxis]) for image in images[:3]])
+    np.testing.assert_array_equal(alone, rows[:3])
+    together = Parallel(2, prefer="threads")(delayed(features.transform)(images) for _ in range(4))
+    for again in together:
+        np.testing.assert_array_equal(again, rows)
+
+
+def test_missing_openvino_is_told_before_anything_is_done(images, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r'engine="openvino".*pip install "sktransfer\[openvino'):
+        cheap(engine="openvino", random_state=99).fit(images)  # not yet built
+
+
 # Sizes, scales, poolings -----------------------------------------------------------------------
 
 
@@ -224,6 +247,7 @@ def test_declared_floats_have_the_features_of_their_integers(images, pixel_range
         ({"batch_size": 0}, "batch_size"),
         ({"preprocessing": "none"}, "preprocessing"),
         ({"precision": "float16"}, "precision"),
+        ({"engine": "torch"}, "engine"),
         ({"layers": "conv_pw_5_rel"}, "did you mean 'conv_pw_5_relu'"),
         ({"layers": []}, "layers must be"),
         ({"layers": ["conv_pw_5", 3]}, "layers must be"),
@@ -290,6 +314,7 @@ def test_without_cache_every_image_is_extracted(images, extracted, store):
         {"random_state": 1},
         {"batch_size": 4},
         {"precision": "bfloat16"},
+        {"engine": "openvino"},
         {"layers": "conv_pw_13_relu"},
         {"backbone": "mobilenet_v2"},
     ],

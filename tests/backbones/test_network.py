@@ -192,6 +192,7 @@ def test_poolings(pooling, n_features):
         {"pooling": "max"},
         {"layers": ("conv_pw_5_relu",)},
         {"precision": "bfloat16"},
+        {"engine": "openvino"},
         {"seed": 2},
         {"weights": Weights("mobilenet", "file", Path("a"), "0" * 64)},
     ],

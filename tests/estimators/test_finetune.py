@@ -266,6 +266,7 @@ def test_parameters_set_behind_a_fit_wait_for_the_next(images, unfreeze):
         pooling="max",
         preprocessing="rescale",
         precision="bfloat16",
+        engine="openvino",
         layers="stem_relu",
     )
     np.testing.assert_array_equal(fitted.predict_proba(X), expected)
