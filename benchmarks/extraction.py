@@ -32,7 +32,7 @@ from benchmarks._settings import (
     source_of,
     weights_of,
 )
-from benchmarks._side_by_side import Timed, compared, store, take_turns
+from benchmarks._side_by_side import Timed, compared, installed, store, take_turns
 
 NETWORKS = {
     "vgg16": 32,
@@ -89,9 +89,12 @@ class Case:
         """Return the calls that extract the features of all images."""
         network = plain_network(self.backbone, self.size, self.weights)
         plain = PlainFeatures(self.backbone, self.size, self.weights)
-        ours = {OURS: self.ours()}
-        if "precision" in self.ours().get_params():
-            ours[f"{OURS}, bfloat16"] = self.ours(precision="bfloat16")
+        ours = {OURS: self.ours(), f"{OURS}, bfloat16": self.ours(precision="bfloat16")}
+        if installed("sktransfer on OpenVINO", "openvino"):
+            ours[f"{OURS} on OpenVINO"] = self.ours(engine="openvino")
+            ours[f"{OURS} on OpenVINO, bfloat16"] = self.ours(
+                engine="openvino", precision="bfloat16"
+            )
         calls = {KERAS: partial(plain.transform, images)}
         calls |= {name: partial(one.fit(images).transform, images) for name, one in ours.items()}
         for name, run in other_engines(network).items():

@@ -21,6 +21,7 @@ README = ROOT / "README.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
 SPEED = (
     "extraction",
+    "precision",
     "grid_search",
     "head_training",
     "augmentation",

@@ -51,7 +51,7 @@ BEST_CONVNET = {
     "hidden_layer_sizes": (128,),
     "dropout": 0.5,  # the dense layer holds most parameters, and overfits first
     "learning_rate_schedule": "cosine",
-    "epochs": 20,  # batch normalization needs hundreds of steps before it predicts well
+    "epochs": 20,
 }
 BEST_HEAD = {
     "hidden_layer_sizes": (256,),

@@ -70,7 +70,10 @@ def test_calls_of_the_command_are_understood(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("weights").mkdir()
     calls = [_parser().parse_args(call) for call in commands("sktransfer")]
-    assert {call.run.__name__ for call in calls} == {"_backbones", "_bench", "_predict", "_report"}
+    cache = {f"_cache_{what}" for what in ("info", "verify", "export", "import", "clear")}
+    assert {call.run.__name__ for call in calls} == {
+        "_backbones", "_bench", "_predict", "_report", *cache
+    }  # fmt: skip
     named = [name for call in calls for name in getattr(call, "strategies", None) or ()]
     assert set(named) <= set(STRATEGIES)
 

@@ -13,7 +13,7 @@ from sktransfer._validation import Interval, StrOptions
 from sktransfer.backbones._network import as_size, pixel_input, resize_layer
 from sktransfer.estimators._base import NetworkClassifier
 from sktransfer.estimators._images import ImageNetwork
-from sktransfer.estimators._layers import check_sizes, head_of
+from sktransfer.estimators._layers import NORM_MOMENTUM, check_sizes, head_of
 from sktransfer.images import ImageAugmentation
 from sktransfer.images._batch import ImageBatch
 from sktransfer.images._resize import INTERPOLATIONS
@@ -209,7 +209,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
             kernel_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
         )(tensor)
         if self.batch_normalization:
-            tensor = keras.layers.BatchNormalization()(tensor)
+            tensor = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM)(tensor)
         tensor = keras.layers.Activation(self.activation)(tensor)
         tensor = keras.layers.MaxPooling2D()(tensor)
         return keras.layers.Dropout(self.conv_dropout)(tensor) if self.conv_dropout else tensor

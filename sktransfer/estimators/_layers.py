@@ -13,6 +13,9 @@ from sktransfer._errors import unknown_name
 from sktransfer._seeding import seeded_build
 from sktransfer._validation import Interval, StrOptions
 
+NORM_MOMENTUM = 0.9
+"""Keras' 0.99 takes hundreds of steps until batch normalization predicts as it trains."""
+
 LAYER_CONSTRAINTS: dict[str, list] = {
     "hidden_layer_sizes": ["array-like"],
     "activation": [StrOptions({"relu", "elu", "gelu", "selu", "silu", "tanh"})],
@@ -71,7 +74,9 @@ def head_of(estimator: Any, features: Any) -> Any:
         with_bias = not estimator.batch_normalization
         tensor = dense(units, use_bias=with_bias, name=f"hidden_{number}")(tensor)
         if estimator.batch_normalization:
-            tensor = keras.layers.BatchNormalization(name=f"hidden_{number}_normalization")(tensor)
+            tensor = keras.layers.BatchNormalization(
+                momentum=NORM_MOMENTUM, name=f"hidden_{number}_normalization"
+            )(tensor)
         tensor = keras.layers.Activation(estimator.activation, name=f"hidden_{number}_activation")(
             tensor
         )
