@@ -46,7 +46,7 @@ from sktransfer import (
 )
 from sktransfer._errors import ImageError, MissingWeightsError, WeightsError
 from sktransfer._validation import Interval, StrOptions
-from sktransfer.backbones import _features, _network, _registry, _weights
+from sktransfer.backbones import _engine, _features, _registry, _weights
 from sktransfer.estimators import _base, _frozen
 
 # Good data, of which each case spoils something.
@@ -218,7 +218,8 @@ def nothing_long(fitted, monkeypatch) -> None:
     forbid(_base, "train")
     forbid(_features, "extract")
     forbid(_frozen, "extract")
-    forbid(_network, "_share")
+    forbid(_base, "train_on_features")
+    forbid(_engine, "fold_batch_norms")
 
 
 @dataclass(frozen=True)
@@ -1079,9 +1080,9 @@ PARAMETERS = [
     ),
     case(
         "an argument that there is not",
-        lambda given: FineTuneClassifier(TINY, layers=3),
+        lambda given: FineTuneClassifier(TINY, layer=3),
         TypeError,
-        "unexpected keyword argument 'layers'",
+        "unexpected keyword argument 'layer'",
     ),
     case(
         "too many blocks",

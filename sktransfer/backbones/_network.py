@@ -225,11 +225,12 @@ def build_backbone(recipe: NetworkRecipe) -> keras.Model:
     spec = get_backbone(recipe.backbone)
     with seeded_build(recipe.seed):
         backbone = spec.build((*recipe.input_size, 3), _present(recipe, spec))
-        maps = backbone.output
+        maps = backbone.outputs  # `output` is missing where a backbone is Sequential
         if recipe.layers is not None:
             maps = [_map_of(backbone, name) for name in recipe.layers]
-            maps = maps if len(maps) > 1 else maps[0]
-        backbone = keras.Model(backbone.input, maps, name="backbone")
+        backbone = keras.Model(
+            backbone.inputs[0], maps if len(maps) > 1 else maps[0], name="backbone"
+        )
         return in_bfloat16(backbone) if recipe.precision == "bfloat16" else backbone
 
 
