@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +18,8 @@ _known: WeakKeyDictionary[keras.Model, str] = WeakKeyDictionary()
 def architecture_of(network: keras.Model) -> str:
     """Return a network's layers as JSON, equal for networks that differ in their numbers alone."""
     if network not in _known:  # Keras takes milliseconds to write a configuration
-        _known[network] = json.dumps(_without(network.get_config(), "seed"), sort_keys=True)
+        config = _with_stable_names(_without(network.get_config(), "seed"))
+        _known[network] = json.dumps({**config, "name": "network"}, sort_keys=True)
     return _known[network]
 
 
@@ -29,6 +32,40 @@ def network_of(architecture: str) -> keras.Model:
 def training_of(network: keras.Model) -> str:
     """Return what a network is compiled with as JSON, but for the rate: that is a variable."""
     return json.dumps(_without(network.get_compile_config(), "learning_rate"), sort_keys=True)
+
+
+def _with_stable_names(config: dict) -> dict:
+    """Number the layers anew that Keras has numbered: it counts on through the whole process."""
+    counts: Counter[str] = Counter()
+    names = {}
+    for layer in config["layers"]:
+        name = layer["config"]["name"]
+        base = re.sub(r"_\d+$", "", name)
+        # An input that Keras made is called after its tensor.
+        if base.replace("_", "") in (layer["class_name"].lower(), "kerastensor"):
+            counts[base] += 1
+            names[name] = f"{base}__{counts[base]}"
+    renamed = _renamed(config, names)
+    for layer in renamed["layers"]:
+        inner = layer["config"]
+        inner["name"] = names.get(inner["name"], inner["name"])
+        if "layers" in inner:
+            layer["config"] = _with_stable_names(inner)
+        if "name" in layer:
+            layer["name"] = inner["name"]
+    return renamed
+
+
+def _renamed(config: Any, names: dict[str, str]) -> Any:
+    """Rename layers where their tensors are referred to: (name, number of node, of tensor)."""
+    if isinstance(config, dict):
+        return {key: _renamed(part, names) for key, part in config.items()}
+    if isinstance(config, (list, tuple)):
+        parts = [_renamed(part, names) for part in config]
+        if len(parts) == 3 and isinstance(parts[0], str) and parts[0] in names:
+            parts[0] = names[parts[0]]
+        return parts
+    return config
 
 
 def _without(config: Any, name: str) -> Any:

@@ -37,6 +37,7 @@ from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.estimators._feature_training import train_on_features
 from sktransfer.estimators._forward import predict_features
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
+from sktransfer.estimators._program_pool import borrowed_twin
 from sktransfer.estimators._targets import ClassTargets, NumberTargets, check_class_weight
 from sktransfer.estimators._training import (
     Examples,
@@ -114,9 +115,10 @@ class NetworkEstimator(BaseEstimator):
         """Build the network, which ends in the activation of `target_encoder_`."""
         raise NotImplementedError
 
-    def _adapt_optimizer(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-        """Return the optimizer with learning rates of its own for parts of the network."""
-        return optimizer
+    @property
+    def _rate_factor(self) -> float | None:
+        """Return what the learning rate is multiplied by in the network's layer "backbone"."""
+        return None
 
     # Fit ---------------------------------------------------------------------------------------
 
@@ -284,7 +286,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _compile_trained(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Make `_trained` ready to train with an optimizer."""
-        self._compile(self._trained, self._adapt_optimizer(optimizer))
+        self._compile(self._trained, optimizer)
 
     def _compile(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Make a network ready to train with an optimizer."""
@@ -300,7 +302,8 @@ class NetworkEstimator(BaseEstimator):
     ):
         """Train the compiled network and write the books (scikeras' point of override)."""
         # Images are gathered, decoded and augmented batch by batch; features lie ready.
-        run = train_on_features if isinstance(training.rows, Features) else train
+        on_features = isinstance(training.rows, Features)
+        run = train_on_features if on_features else self._train_twin
         network, training, validation = self._shortened(training, validation)
         history, seconds = run(
             network,
@@ -318,6 +321,13 @@ class NetworkEstimator(BaseEstimator):
             self.history_.setdefault(name, []).extend(values)
         self.epoch_seconds_ = self.epoch_seconds_ + seconds
         self.n_iter_ = len(self.history_["loss"])
+
+    def _train_twin(
+        self, network: keras.Model, training: Examples, validation: Examples | None, **options
+    ):
+        """Train a network's numbers in one that has been traced before, where there is one."""
+        with borrowed_twin(network, self._rate_factor) as twin:
+            return train(twin, training, validation, **options)
 
     def _copied_callbacks(self) -> list[keras.callbacks.Callback]:
         """Return fresh callbacks: a callback keeps the state of the fit that it has seen."""

@@ -30,11 +30,7 @@ from sktransfer.estimators._boundary import (
     find_boundary,
     network_above,
 )
-from sktransfer.estimators._freezing import (
-    normalize_frozen_by_batch,
-    scale_rates,
-    unfreeze_layers,
-)
+from sktransfer.estimators._freezing import normalize_frozen_by_batch, unfreeze_layers
 from sktransfer.estimators._frozen import FreshViews, FrozenViews, features_of
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import head_network
@@ -158,11 +154,11 @@ class _FineTune(ImageNetwork):
         backbone = self.model_.get_layer("backbone")
         return find_boundary(backbone) if isinstance(backbone, InferenceModel) else None
 
-    def _adapt_optimizer(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    @property
+    def _rate_factor(self) -> float | None:
         if self.backbone_learning_rate is None:
-            return optimizer
-        factor = self.backbone_learning_rate / self.learning_rate
-        return scale_rates(optimizer, self.model_.get_layer("backbone"), factor)
+            return None
+        return self.backbone_learning_rate / self.learning_rate
 
 
 @shared_docs(hidden_layer_sizes="()", epochs=10)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 
 from sktransfer._seeding import build_lock
 from sktransfer.estimators._architecture import architecture_of, network_of, training_of
+from sktransfer.estimators._freezing import scale_rates
 from sktransfer.estimators._program import Program
+
+_Network = TypeVar("_Network", bound=keras.Model)
 
 MOST_PROGRAMS = 16
 MOST_BYTES = 1 << 28
 """What the numbers of waiting programs may take; the last one used waits however large it is."""
 
-_waiting: list[tuple[tuple, Program]] = []  # the last used last
+_waiting: list[tuple[tuple, keras.Model]] = []  # the last used last
 _lock = threading.Lock()
 
 
@@ -26,22 +30,68 @@ _lock = threading.Lock()
 def borrowed_program(
     network: keras.Model, n_features: int, targets: np.ndarray
 ) -> Iterator[Program]:
-    """Lend a program that starts with the numbers of a compiled network, and ends in them.
+    """Lend a program in which a compiled network's numbers are trained on features."""
+    architecture, training = architecture_of(network), training_of(network)
+
+    def build() -> Program:
+        with build_lock:
+            layers = network_of(architecture)
+            program = Program(layers.input, layers.output)
+            program.compile_from_config(network.get_compile_config())
+        program.optimizer.build(program.trainable_variables)
+        program.make_room(n_features, targets)
+        return program
+
+    with _borrowed((architecture, training, targets.dtype, targets.shape[1:]), network, build) as (
+        program
+    ):
+        yield program
+        program.unload()
+
+
+@contextmanager
+def borrowed_twin(network: keras.Model, rate_factor: float | None) -> Iterator[keras.Model]:
+    """Lend a network of the same layers in which a compiled network's numbers are trained.
+
+    `rate_factor` is what the learning rate is multiplied by in the layer "backbone".
+    """
+    architecture = architecture_of(network)
+    trainable = tuple(weight.trainable for weight in network.weights)
+
+    def build() -> keras.Model:
+        with build_lock:
+            twin = network_of(architecture)
+            for weight, moves in zip(twin.weights, trainable, strict=True):
+                weight.trainable = moves
+            twin.compile_from_config(network.get_compile_config())
+        if rate_factor is not None:
+            scale_rates(twin.optimizer, twin.get_layer("backbone"), rate_factor)
+        twin.optimizer.build(twin.trainable_variables)
+        return twin
+
+    key = (architecture, training_of(network), trainable, rate_factor)
+    with _borrowed(key, network, build) as twin:
+        yield twin
+
+
+@contextmanager
+def _borrowed(
+    key: tuple, network: keras.Model, build: Callable[[], _Network]
+) -> Iterator[_Network]:
+    """Lend a network that starts with the numbers of another, which ends in those of this one.
 
     Whether it is fresh or used makes no difference to what comes out. Where something goes wrong
-    meanwhile, the network stays as it was, and the program is dropped.
+    meanwhile, the other stays as it was, and the one that was lent is dropped.
     """
-    key = (architecture_of(network), training_of(network), targets.dtype, targets.shape[1:])
-    program = _take(key) or _build(network, key[0], n_features, targets)
+    lent = _take(key) or build()
     network.optimizer.build(network.trainable_variables)
-    _copy_numbers(network, program)
-    yield program
-    _copy_numbers(program, network)
-    program.unload()
-    _put_back(key, program)
+    _copy_numbers(network, lent)
+    yield lent
+    _copy_numbers(lent, network)
+    _put_back(key, lent)
 
 
-def _take(key: tuple) -> Program | None:
+def _take(key: tuple) -> Any:
     """Take a waiting program out of the pool."""
     with _lock:
         for position in reversed(range(len(_waiting))):
@@ -50,7 +100,7 @@ def _take(key: tuple) -> Program | None:
     return None
 
 
-def _put_back(key: tuple, program: Program) -> None:
+def _put_back(key: tuple, program: keras.Model) -> None:
     """Let a program wait, and drop those that have waited longest where there are too many."""
     with _lock:
         _waiting.append((key, program))
@@ -58,19 +108,6 @@ def _put_back(key: tuple, program: Program) -> None:
             len(_waiting) > 1 and sum(_size(waiting) for _, waiting in _waiting) > MOST_BYTES
         ):
             del _waiting[0]
-
-
-def _build(
-    network: keras.Model, architecture: str, n_features: int, targets: np.ndarray
-) -> Program:
-    """Make a program that trains as a network would."""
-    with build_lock:
-        layers = network_of(architecture)
-        program = Program(layers.input, layers.output)
-        program.compile_from_config(network.get_compile_config())
-    program.optimizer.build(program.trainable_variables)
-    program.make_room(n_features, targets)
-    return program
 
 
 def _copy_numbers(source: keras.Model, target: keras.Model) -> None:
@@ -83,7 +120,7 @@ def _copy_numbers(source: keras.Model, target: keras.Model) -> None:
             variable.assign(value)
 
 
-def _size(program: Program) -> int:
+def _size(program: keras.Model) -> int:
     """Return the bytes of a program's numbers."""
     variables = [*program.variables, *program.optimizer.variables]
     return sum(4 * math.prod(variable.shape) for variable in variables)

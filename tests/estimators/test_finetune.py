@@ -18,7 +18,7 @@ from sktransfer import (
 from sktransfer._errors import ImageError
 from sktransfer.backbones._network import build_network
 from sktransfer.cache import memory_store
-from sktransfer.estimators import _boundary, _frozen
+from sktransfer.estimators import _boundary, _frozen, _program_pool
 
 STEM = {"stem_conv/kernel", "stem_bn/gamma", "stem_bn/beta"}
 BLOCK = {"block_conv/kernel", "block_bn/gamma", "block_bn/beta"}
@@ -334,6 +334,58 @@ def test_short_way_goes_on_where_it_was(images, without_boundary):
 def test_images_take_the_long_way_where_activations_change(images, extracted, options):
     tuner(**options).fit(*images)
     assert extracted == []
+
+
+# Twins that have been traced before --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"unfreeze": "all"},
+        {"unfreeze": "all", "batch_norm": "train", "augmentation": ImageAugmentation(rotation=9)},
+        {"unfreeze": "last_block", "batch_norm": "train"},
+        {"unfreeze": "all", "backbone_learning_rate": 1e-3, "optimizer": "adamw"},
+    ],
+    ids=str,
+)
+def test_a_fit_in_a_used_twin_is_bit_equal_to_one_in_a_fresh_one(images, monkeypatch, options):
+    monkeypatch.setattr(_program_pool, "_waiting", [])
+    fresh = tuner(**options).fit(*images)
+    (waiting,) = _program_pool._waiting
+    tuner(**{**options, "random_state": 1}).fit(*images)
+    used = tuner(**options).fit(*images)
+    assert [id(twin) for _, twin in _program_pool._waiting] == [id(waiting[1])]
+    assert all(map(np.array_equal, used.model_.get_weights(), fresh.model_.get_weights()))
+    assert used.history_ == fresh.history_
+
+
+def test_networks_that_train_otherwise_get_twins_of_their_own(images, monkeypatch):
+    monkeypatch.setattr(_program_pool, "_waiting", [])
+    variants = [
+        {"unfreeze": "all"},
+        {"unfreeze": 5, "augmentation": ImageAugmentation(rotation=9)},
+        {"unfreeze": "all", "batch_norm": "train"},
+        {"unfreeze": "all", "backbone_learning_rate": 1e-3},
+        {"unfreeze": "all", "optimizer": "sgd"},
+    ]
+    for options in variants:
+        tuner(**options, epochs=1).fit(*images)
+    assert len(_program_pool._waiting) == len(variants)
+
+
+def test_an_interrupted_fit_leaves_no_twin_and_the_network_as_it_was(images, monkeypatch, watch):
+    monkeypatch.setattr(_program_pool, "_waiting", [])
+    fitted = tuner(unfreeze="all", warm_start=True).fit(*images)
+    before = fitted.model_.get_weights()
+
+    def interrupt(model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted.set_params(callbacks=[watch(interrupt, "batch_end")]).fit(*images)
+    assert _program_pool._waiting == []
+    assert all(map(np.array_equal, fitted.model_.get_weights(), before))
 
 
 # Precision and depths ----------------------------------------------------------------------------
