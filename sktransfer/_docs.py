@@ -88,10 +88,11 @@ preprocessing : {"backbone", "rescale"}, default="backbone"
     backbone expects: a common mistake, here to be studied.
 precision : {"float32", "bfloat16"}, default="float32"
     What the backbone computes in. "bfloat16" is faster on processors that have it, and less exact:
-    features differ by about a hundredth. They are float32 in either case.
+    features differ by a hundredth, and by a tenth in networks of depthwise convolutions. They are
+    float32 in either case.
 engine : {"tensorflow", "openvino"}, default="tensorflow"
     What runs a frozen backbone. OpenVINO, to be installed with the extra ``openvino``, is faster
-    with the depthwise convolutions of small networks, and slower with VGG.
+    with the depthwise convolutions of small networks.
 cache : "auto", path or None, default="auto"
     Where the features of a frozen backbone are kept, so that an image that was extracted once, in
     another fold, order or clone, is not extracted again. "auto" is memory, shared by all estimators
