@@ -8,10 +8,11 @@ network that normalizes after each convolution is run in nearly half the time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sktransfer.backbones._graph import inputs_of, makers_of
 
 if TYPE_CHECKING:
     import keras
@@ -62,15 +63,15 @@ def _find_folds(network: keras.Model) -> dict[str, keras.Layer]:
         keras.layers.SeparableConv2D,
         keras.layers.Dense,
     )
-    makers = {id(tensor): layer for layer in network.layers for tensor in _outputs(layer)}
+    makers = makers_of(network)
     uses = Counter(id(tensor) for tensor in network.outputs)
     for layer in network.layers:
-        uses.update(map(id, _inputs(layer)))
+        uses.update(map(id, inputs_of(layer)))
     folds = {}
     for norm in network.layers:
         if not isinstance(norm, keras.layers.BatchNormalization):
             continue
-        (tensor,) = _inputs(norm)
+        (tensor,) = inputs_of(norm)
         maker = makers.get(id(tensor))
         if (
             maker is not None
@@ -81,20 +82,6 @@ def _find_folds(network: keras.Model) -> dict[str, keras.Layer]:
         ):
             folds[maker.name] = norm
     return folds
-
-
-def _inputs(layer: keras.Layer) -> Iterable[Any]:
-    """Return the tensors that a layer takes; each layer is used once in these networks."""
-    import keras
-
-    return [] if isinstance(layer, keras.layers.InputLayer) else keras.tree.flatten(layer.input)
-
-
-def _outputs(layer: keras.Layer) -> Iterable[Any]:
-    """Return the tensors that a layer makes."""
-    import keras
-
-    return keras.tree.flatten(layer.output)
 
 
 def _folded_weights(layer: keras.Layer, norm: keras.Layer) -> list[np.ndarray]:

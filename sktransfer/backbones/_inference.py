@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktransfer.backbones._graph import inputs_of, outputs_of
+
 if TYPE_CHECKING:
     import keras
 
@@ -20,15 +22,9 @@ ACTIVATION_BYTES = 256 << 20
 
 def choose_batch_size(network: keras.Model, largest: int = LARGEST_BATCH) -> int:
     """Return the power of two whose activations fit `ACTIVATION_BYTES`, alike on every machine."""
-    import keras
-
-    def size(tensors: Any) -> int:
-        return sum(math.prod(tensor.shape[1:]) for tensor in keras.tree.flatten(tensors))
-
     widest = max(
-        size(layer.input) + size(layer.output)
+        sum(math.prod(tensor.shape[1:]) for tensor in (*inputs_of(layer), *outputs_of(layer)))
         for layer in network.layers
-        if not isinstance(layer, keras.layers.InputLayer)
     )
     fitting = max(1, ACTIVATION_BYTES // (4 * widest))
     return min(largest, 1 << (fitting.bit_length() - 1))

@@ -20,9 +20,8 @@ def in_bfloat16(network: keras.Model) -> keras.Model:
 
     def remake(layer: keras.Operation) -> keras.Operation:
         scales_pixels = isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling))
-        if scales_pixels or not isinstance(
-            layer, keras.Layer
-        ):  # bare operations follow their input
+        is_bare = not isinstance(layer, keras.Layer)  # an operation, which follows its input
+        if scales_pixels or is_bare:
             return layer
         return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
 

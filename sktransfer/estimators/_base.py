@@ -156,7 +156,7 @@ class NetworkEstimator(BaseEstimator):
         training = self._examples(rows, targets, y, sample_weight)
         if not resume:
             self._start()
-            self._compile_trained(self._new_optimizer())
+            self._compile(self._trained, self._new_optimizer())
         self._trained.optimizer.learning_rate = self.learning_rate
         training = replace(training, rows=self._training_rows(training.rows))
         self._fit_keras_model(
@@ -174,7 +174,7 @@ class NetworkEstimator(BaseEstimator):
         training, validation = self._split(examples, X_val, y_val)
         if not resume:
             self._start()
-        self._compile_trained(self._new_optimizer())
+        self._compile(self._trained, self._new_optimizer())
         training = replace(training, rows=self._training_rows(training.rows))
         if validation is not None:
             validation = replace(validation, rows=self._inference_rows(validation.rows))
@@ -283,10 +283,6 @@ class NetworkEstimator(BaseEstimator):
         # would number the optimizers.
         config = {"learning_rate": self.learning_rate, "name": self.optimizer}
         return keras.optimizers.get({"class_name": self.optimizer, "config": config})
-
-    def _compile_trained(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Make `_trained` ready to train with an optimizer."""
-        self._compile(self._trained, optimizer)
 
     def _compile(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Make a network ready to train with an optimizer."""
@@ -400,7 +396,7 @@ class NetworkEstimator(BaseEstimator):
         super().__setstate__(state)
         if packed is not None:
             self.model_ = _unpack(packed)
-            self._compile_trained(keras.optimizers.deserialize(packed["optimizer"]))
+            self._compile(self._trained, keras.optimizers.deserialize(packed["optimizer"]))
             _restore_moments(self._trained, packed["moments"])
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from sktransfer.backbones._graph import inputs_of, makers_of, outputs_of
 from sktransfer.backbones._inference_mode import InferenceModel
 from sktransfer.backbones._network import pool_maps
 from sktransfer.estimators._training import Rows
@@ -54,19 +55,17 @@ def find_boundary(backbone: keras.Model) -> Boundary | None:
     moving: set[int] = set()  # tensors that change as the backbone trains
     crossing = {}
     for layer in backbone.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        inputs = keras.tree.flatten(layer.input)
+        inputs = inputs_of(layer)
         if layer.trainable_weights or any(id(tensor) in moving for tensor in inputs):
-            moving.update(map(id, keras.tree.flatten(layer.output)))
+            moving.update(map(id, outputs_of(layer)))
             crossing.update({id(tensor): tensor for tensor in inputs if id(tensor) not in moving})
     if len(crossing) != 1 or any(id(output) not in moving for output in backbone.outputs):
         return None
     ((key, tensor),) = crossing.items()
-    makers = [layer for layer in backbone.layers if id(layer.output) == key]
-    if not makers or isinstance(makers[0], keras.layers.InputLayer):
+    maker = makers_of(backbone)[key]
+    if isinstance(maker, keras.layers.InputLayer):
         return None
-    return Boundary(makers[0].name, tuple(tensor.shape[1:]))
+    return Boundary(maker.name, tuple(tensor.shape[1:]))
 
 
 def network_above(model: keras.Model, boundary: Boundary, pooling: str) -> keras.Model:

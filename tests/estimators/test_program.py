@@ -45,7 +45,7 @@ def plainly_trained(estimator, X, y, weights=None):
     twin = clone(estimator)
     targets = twin._check_data(X, y, reset=True)[1]
     twin._start()
-    twin._compile_trained(twin._new_optimizer())
+    twin._compile(twin._trained, twin._new_optimizer())
     network, rates = twin.model_, twin._rates_for(np.empty(len(X)))
     step = 0
     for epoch in range(twin.epochs):
