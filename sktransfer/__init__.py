@@ -43,15 +43,32 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from sktransfer.estimators import FineTuneClassifier as FineTuneClassifier
     from sktransfer.estimators import FineTuneRegressor as FineTuneRegressor
     from sktransfer.estimators import KNNProbe as KNNProbe
+    from sktransfer.estimators import LDAProbe as LDAProbe
+    from sktransfer.estimators import LearningRateDisplay as LearningRateDisplay
     from sktransfer.estimators import LinearProbe as LinearProbe
+    from sktransfer.estimators import RidgeProbe as RidgeProbe
+    from sktransfer.estimators import TTAClassifier as TTAClassifier
+    from sktransfer.estimators import TTARegressor as TTARegressor
+    from sktransfer.estimators import average_weights as average_weights
+    from sktransfer.estimators import find_learning_rate as find_learning_rate
+    from sktransfer.images import Augmentation as Augmentation
+    from sktransfer.images import AugmentationSequence as AugmentationSequence
     from sktransfer.images import ImageAugmentation as ImageAugmentation
     from sktransfer.images import ImageReader as ImageReader
+    from sktransfer.images import Mixing as Mixing
+    from sktransfer.images import RandAugment as RandAugment
+    from sktransfer.images import TrivialAugment as TrivialAugment
     from sktransfer.strategies import list_strategies as list_strategies
     from sktransfer.strategies import make_strategy as make_strategy
 
 _MODULE_OF = {
+    "Augmentation": "images",
+    "AugmentationSequence": "images",
     "ImageAugmentation": "images",
     "ImageReader": "images",
+    "Mixing": "images",
+    "RandAugment": "images",
+    "TrivialAugment": "images",
     "BackboneFeatures": "backbones",
     "ConvNeXtTinyFeatures": "backbones",
     "DenseNet121Features": "backbones",
@@ -83,7 +100,14 @@ _MODULE_OF = {
     "FineTuneClassifier": "estimators",
     "FineTuneRegressor": "estimators",
     "KNNProbe": "estimators",
+    "LDAProbe": "estimators",
+    "LearningRateDisplay": "estimators",
+    "find_learning_rate": "estimators",
     "LinearProbe": "estimators",
+    "RidgeProbe": "estimators",
+    "TTAClassifier": "estimators",
+    "TTARegressor": "estimators",
+    "average_weights": "estimators",
     "list_strategies": "strategies",
     "make_strategy": "strategies",
 }

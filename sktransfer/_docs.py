@@ -24,11 +24,28 @@ batch_normalization : bool, default=False
 
 TRAINING_PARAMETERS = """\
 optimizer : {"adam", "adamw", "sgd", "rmsprop", "nadam"}, default="adam"
-    Keras optimizer, with Keras' defaults but for the learning rate.
+    Keras optimizer, with Keras' defaults but for what the parameters below say.
 learning_rate : float > 0, default=0.001
-    Learning rate, at its start where a schedule lowers it.
-learning_rate_schedule : {"constant", "cosine"}, default="constant"
-    "cosine" lowers the rate to zero over the steps of one `fit` [1]_.
+    Learning rate, at its highest where a schedule changes it.
+learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
+    "cosine" lowers the rate to zero over the steps of one `fit` [1]_. "one_cycle" raises it from a
+    25th over 30 % of the steps before it is lowered, both along a cosine [2]_.
+warmup_epochs : float >= 0, default=0.0
+    Epochs, perhaps a fraction of one, over which the rate first grows linearly.
+momentum : float in [0, 1), default=0.9
+    Nesterov momentum of "sgd"; other optimizers have their own.
+weight_decay : float >= 0, default=None
+    What each step takes off the kernels, times the learning rate, apart from the gradient [3]_.
+    Biases and the scale and shift of normalization are spared. None is the optimizer's default:
+    0.004 for "adamw", 0 for others.
+global_clipnorm : float > 0, default=None
+    Norm to which the gradient of all weights together is shortened where it is longer.
+gradient_accumulation_steps : int, default=1
+    Batches whose gradients are averaged for one update: a larger batch in the memory of a small
+    one.
+ema_momentum : float in [0, 1), default=None
+    With it, what is evaluated and kept is the exponential moving average of the weights over the
+    steps, of this momentum [4]_, such as 0.99.
 batch_size : int, default=32
     Rows in a training step.
 epochs : int, default={epochs}
@@ -55,8 +72,14 @@ verbose : int, default=0
     runs of many batches), 2 a line an epoch."""
 
 CLASS_WEIGHT = """
-class_weight : dict, "balanced" or None, default=None
-    Weights of the classes, as in scikit-learn."""
+class_weight : dict, "balanced", "effective" or None, default=None
+    Weights of the classes, as in scikit-learn. "effective" weighs by the effective number of
+    samples [5]_ with beta 0.999, milder than "balanced".
+label_smoothing : float in [0, 1), default=0.0
+    How much of each target is spread evenly over all classes [6]_.
+focal_gamma : float >= 0, default=0.0
+    Power of the focal loss, which looks away from rows that are right already [7]_; 0 is
+    cross-entropy."""
 
 IMAGE_PARAMETERS = """\
 image_shape : (int, int, int), default=None
@@ -79,8 +102,11 @@ layers : str or sequence of str, default=None
     several, in one pass; `layer_table` lists them. None is the last feature map. Shallower layers
     help where images are small or unlike those of ImageNet (Evci et al.,
     "Head2Toe", ICML 2022, arXiv:2201.03529).
-pooling : {"avg", "max", "flatten"}, default="avg"
-    How a feature map becomes a vector.
+pooling : {"avg", "max", "avg+max", "gem", "flatten"}, default="avg"
+    How a feature map becomes a vector. "avg+max" sets both beside each other, twice the features.
+    "gem" is the generalized mean with power 3 (Radenovic, Tolias and Chum, TPAMI 2018,
+    arXiv:1711.02512), between the two; values below 1e-6 count as 1e-6, so that it suits maps
+    behind a ReLU and loses what maps with negative values say by them.
 interpolation : {"nearest", "bilinear", "bicubic", "area", "lanczos3"}, default="bilinear"
     How images are resized; antialiased where they shrink.
 preprocessing : {"backbone", "rescale"}, default="backbone"
@@ -117,6 +143,37 @@ n_features_in_ : int
 feature_names_in_ : ndarray of str
     Names of the columns of X, where it had such names."""
 
+TTA_PARAMETERS = """\
+augmentation : Augmentation, default=None
+    What makes the views. None is a flip left to right in half of them, and shifts by up to a
+    sixteenth of the sides.
+n_views : int, default=8
+    Number of views, the first of which is the image itself.
+image_shape : (int, int, int), default=None
+    As of the estimator: height, width and channels where X holds images as flat rows.
+pixel_range : "auto", (0, 1), (0, 255) or None, default="auto"
+    As of the estimator: the range of the pixels. Changes of light and colour need one.
+random_state : int, RandomState instance or None, default=None
+    Seed of the views; they are the same ones for all images and predictions of one `fit`."""
+
+TTA_ATTRIBUTES = """\
+n_features_in_ : int
+    Number of columns of a 2-D X, where the estimator keeps it.
+feature_names_in_ : ndarray of str
+    Names of the columns of X, where the estimator keeps them."""
+
+TTA_NOTES = """\
+The estimator gets X itself, in `fit` and as the first view, and the other views in the form of X:
+arrays of its shape, kind of numbers and range (whole numbers are rounded), and for files, bytes
+and Pillow images a list of uint8 arrays. So it needs the same `image_shape` and `pixel_range` as
+without this class. Views are made block by block, and never held all at once."""
+
+TTA_REFERENCES = """\
+.. [1] Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+       Recognition", ICLR 2015, arXiv:1409.1556.
+.. [2] Shanmugam, Blalock, Balakrishnan and Guttag, "Better Aggregation in Test-Time Augmentation",
+       ICCV 2021, arXiv:2011.11156."""
+
 FITTED_ATTRIBUTES = """\
 model_ : keras.Model
     The trained network.
@@ -137,21 +194,80 @@ CLASSES_ATTRIBUTE = """\
 classes_ : ndarray of shape (n_classes,)
     Class labels; for multilabel targets the numbers of the columns."""
 
-COSINE_REFERENCE = """\
+TRAINING_REFERENCES = """\
 .. [1] Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017,
-       arXiv:1608.03983."""
+       arXiv:1608.03983.
+.. [2] Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+       Learning Rates", 2018, arXiv:1708.07120.
+.. [3] Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
+       arXiv:1711.05101.
+.. [4] Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", SIAM Journal
+       on Control and Optimization 30, 1992."""
 
+CLASSIFIER_REFERENCES = """\
+.. [5] Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019,
+       arXiv:1901.05555.
+.. [6] Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016,
+       arXiv:1512.00567.
+.. [7] Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, arXiv:1708.02002."""
+
+MIXING_PARAMETER = """\
+mixing : Mixing, default=None
+    MixUp or CutMix of the training images of a batch, and of their targets."""
+
+UNFREEZING_PARAMETERS = """\
+unfreeze : {"head", "last_block", "all"}, str, int or dict, default="head"
+    What trains beside the head: nothing, the backbone's last block, all of it, its layers from one
+    of a name on, or so many layers from the end. A dict says it in stages, by the epoch in which
+    each begins: ``{0: "head", 5: "all"}`` trains the head before everything, which distorts less
+    of what was learned before [8]_, and ``{0: "head", 1: "last_block", 2: "all"}`` unfreezes
+    gradually [9]_. Each stage has a new optimizer and a schedule of its own.
+batch_norm : {"inference", "adapt", "train"}, default="inference"
+    Mode of the backbone's batch normalization in training. "inference" keeps the pretrained
+    statistics, while scale and shift train where their layer does. "adapt" is the same with the
+    statistics of the training images, computed before training [10]_. "train" normalizes each
+    training batch by its own statistics; those of frozen layers stay as they were for
+    prediction."""
+
+BACKBONE_RATE_PARAMETERS = """\
+backbone_learning_rate : float > 0, default=None
+    Learning rate of the backbone's layers; None is `learning_rate`.
+layer_decay : float in (0, 1], default=1.0
+    Learning rate of the lowest layer that trains relative to that of the backbone's highest; those
+    between are spaced evenly on a logarithmic scale, by depth [9]_.
+l2_sp : float >= 0, default=0.0
+    Strength of the pull of the backbone's weights towards the pretrained ones, the factor of half
+    the squared distance [11]_. The losses in `history_` are without it."""
+
+FINE_TUNING_REFERENCES = """\
+.. [8] Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+       Out-of-Distribution", ICLR 2022, arXiv:2202.10054.
+.. [9] Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018,
+       arXiv:1801.06146.
+.. [10] Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016,
+       arXiv:1603.04779.
+.. [11] Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", ICML
+       2018, arXiv:1802.01483."""
 
 PARAGRAPHS = {
     "backbone_parameters": BACKBONE_PARAMETERS,
+    "backbone_rate_parameters": BACKBONE_RATE_PARAMETERS,
     "classes_attribute": CLASSES_ATTRIBUTE,
-    "cosine_reference": COSINE_REFERENCE,
+    "classifier_references": CLASSIFIER_REFERENCES,
     "extraction_attributes": EXTRACTION_ATTRIBUTES,
     "extraction_parameters": EXTRACTION_PARAMETERS,
+    "fine_tuning_references": FINE_TUNING_REFERENCES,
     "fitted_attributes": FITTED_ATTRIBUTES,
     "head_parameters": HEAD_PARAMETERS,
     "image_parameters": IMAGE_PARAMETERS,
+    "mixing_parameter": MIXING_PARAMETER,
     "training_parameters": TRAINING_PARAMETERS,
+    "tta_attributes": TTA_ATTRIBUTES,
+    "tta_notes": TTA_NOTES,
+    "tta_parameters": TTA_PARAMETERS,
+    "tta_references": TTA_REFERENCES,
+    "training_references": TRAINING_REFERENCES,
+    "unfreezing_parameters": UNFREEZING_PARAMETERS,
 }
 
 

@@ -7,14 +7,18 @@ so they are worth having; they are private, so they are reached from here alone.
 from __future__ import annotations
 
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples
 
 __all__ = [
+    "BaseComposition",
+    "HasMethods",
     "Interval",
     "StrOptions",
     "check_same_length",

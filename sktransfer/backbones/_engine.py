@@ -14,7 +14,13 @@ import numpy as np
 from sktransfer.backbones._describe import count_parameters
 from sktransfer.backbones._folding import fold_batch_norms
 from sktransfer.backbones._inference import LARGEST_BATCH, choose_batch_size
-from sktransfer.backbones._network import NetworkRecipe, attach_backbone, build_backbone
+from sktransfer.backbones._network import (
+    NetworkRecipe,
+    attach_backbone,
+    build_backbone,
+    pixel_input,
+    resize_layer,
+)
 from sktransfer.backbones._openvino import LARGEST_BATCH as LARGEST_OPENVINO_BATCH
 from sktransfer.backbones._openvino import check_openvino, run_with_openvino
 
@@ -70,11 +76,29 @@ def _build_tensorflow_engine(recipe: NetworkRecipe) -> Engine:
 
 
 def _build_openvino_engine(recipe: NetworkRecipe) -> Engine:
-    """Hand a network of float32 layers to OpenVINO, which chooses where to use less."""
+    """Hand a network of float32 layers to OpenVINO, which chooses where to use less.
+
+    TensorFlow resizes before: OpenVINO knows neither all interpolations nor antialiasing.
+    """
     check_openvino()
-    plain = replace(recipe, precision="float32")
+    plain = replace(recipe, precision="float32", image_size=recipe.input_size)
     run = partial(run_with_openvino, precision=recipe.precision)
-    return _build(plain, run, LARGEST_OPENVINO_BATCH)
+    engine = _build(plain, run, LARGEST_OPENVINO_BATCH)
+    resize = _resizing(recipe)
+    return replace(engine, run=lambda pixels: engine.run(resize(pixels)))
+
+
+def _resizing(recipe: NetworkRecipe) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that brings pixels to the size of the recipe's backbone."""
+    import keras
+    import tensorflow as tf
+
+    if recipe.image_size == recipe.input_size:
+        return np.asarray
+    pixels = pixel_input(recipe.image_size, recipe.input_size)
+    resized = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
+    network = tf.function(keras.Model(pixels, resized))
+    return lambda pixels: network(tf.cast(pixels, tf.float32)).numpy()
 
 
 _BUILDERS = {"openvino": _build_openvino_engine, "tensorflow": _build_tensorflow_engine}

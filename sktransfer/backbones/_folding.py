@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def fold_batch_norms(network: keras.Model) -> keras.Model:
-    """Return a network for inference, without the batch normalization that can be folded.
+    """Return a network for inference, without batch normalization that can be folded, and dropout.
 
     Parameters
     ----------
@@ -34,10 +34,12 @@ def fold_batch_norms(network: keras.Model) -> keras.Model:
     import keras
 
     folds = _find_folds(network)
-    folded = {norm.name for norm in folds.values()}
+    # Dropout does nothing in inference, but leaves random numbers behind in an exported network.
+    idle = {layer.name for layer in network.layers if isinstance(layer, keras.layers.Dropout)}
+    idle.update(norm.name for norm in folds.values())
 
     def remake(layer: keras.Layer) -> keras.Layer:
-        if layer.name in folded:
+        if layer.name in idle:
             return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
         if layer.name not in folds:
             return layer
@@ -45,7 +47,7 @@ def fold_batch_norms(network: keras.Model) -> keras.Model:
 
     def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         # An Identity takes none of the arguments (training, mask) of what it stands for.
-        return layer(args[0]) if layer.name in folded else layer(*args, **kwargs)
+        return layer(args[0]) if layer.name in idle else layer(*args, **kwargs)
 
     remade = keras.models.clone_model(network, clone_function=remake, call_function=call)
     for name, norm in folds.items():

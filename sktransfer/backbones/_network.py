@@ -22,7 +22,7 @@ from sktransfer.images._batch import ImageBatch
 if TYPE_CHECKING:
     import keras
 
-POOLINGS = ("avg", "max", "flatten")
+POOLINGS = ("avg", "max", "avg+max", "gem", "flatten")
 
 PREPROCESSINGS = ("backbone", "rescale")
 
@@ -175,9 +175,16 @@ def pooling_layer(tensor: Any, pooling: str) -> Any:
     """Turn a feature map into a vector, in float32 whatever the map was computed in."""
     import keras
 
+    from sktransfer.backbones._generalized_mean import GeneralizedMeanPooling2D
+
+    if pooling == "avg+max":
+        return keras.layers.Concatenate()(
+            [pooling_layer(tensor, "avg"), pooling_layer(tensor, "max")]
+        )
     layer = {
         "avg": keras.layers.GlobalAveragePooling2D,
         "max": keras.layers.GlobalMaxPooling2D,
+        "gem": GeneralizedMeanPooling2D,
         "flatten": keras.layers.Flatten,
     }[pooling]
     return layer(dtype="float32")(tensor)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -37,21 +38,28 @@ from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.estimators._feature_training import train_on_features
 from sktransfer.estimators._forward import predict_features
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
-from sktransfer.estimators._program_pool import borrowed_twin
-from sktransfer.estimators._targets import ClassTargets, NumberTargets, check_class_weight
-from sktransfer.estimators._training import (
-    Examples,
-    Features,
-    Rows,
-    cosine_rates,
-    n_batches,
-    train,
+from sktransfer.estimators._losses import (
+    as_distributions,
+    classification_loss,
+    effective_weights,
 )
+from sktransfer.estimators._program_pool import borrowed_twin
+from sktransfer.estimators._schedules import SCHEDULES, scheduled_rates
+from sktransfer.estimators._targets import ClassTargets, NumberTargets, check_class_weight
+from sktransfer.estimators._training import Examples, Features, Plan, Rows, n_batches, train
+from sktransfer.estimators._updates import UpdateRules
+from sktransfer.images import Mixing
 
 TRAINING_CONSTRAINTS: dict[str, list] = {
     "optimizer": [StrOptions({"adam", "adamw", "sgd", "rmsprop", "nadam"})],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    "learning_rate_schedule": [StrOptions({"constant", "cosine"})],
+    "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+    "warmup_epochs": [Interval(Real, 0, None, closed="left")],
+    "momentum": [Interval(Real, 0, 1, closed="left")],
+    "weight_decay": [Interval(Real, 0, None, closed="left"), None],
+    "global_clipnorm": [Interval(Real, 0, None, closed="neither"), None],
+    "gradient_accumulation_steps": [Interval(Integral, 1, None, closed="left")],
+    "ema_momentum": [Interval(Real, 0, 1, closed="left"), None],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "epochs": [Interval(Integral, 1, None, closed="left")],
     "validation_split": [Interval(Real, 0, 1, closed="left"), None],
@@ -116,9 +124,31 @@ class NetworkEstimator(BaseEstimator):
         raise NotImplementedError
 
     @property
-    def _rate_factor(self) -> float | None:
-        """Return what the learning rate is multiplied by in the network's layer "backbone"."""
+    def _mixing(self) -> Mixing | None:
+        """Return how the rows of a batch are mixed in training."""
         return None
+
+    @property
+    def _update_rules(self) -> UpdateRules:
+        """Return how the weights are updated beyond what the optimizer knows."""
+        return UpdateRules()
+
+    def _starts(self, network: keras.Model) -> Sequence[np.ndarray]:
+        """Return what the update rules pull the trainable weights of a backbone to."""
+        return ()
+
+    def _change_stage(self, epoch: int) -> bool:
+        """Let another part of the network train if it begins with an epoch; return whether."""
+        return False
+
+    def _loss_targets(self, encoded: np.ndarray) -> np.ndarray:
+        """Return encoded targets as the loss takes them."""
+        return encoded
+
+    @property
+    def _loss(self) -> Any:
+        """Return the loss, as `keras.Model.compile` takes it."""
+        return self.target_encoder_.loss
 
     # Fit ---------------------------------------------------------------------------------------
 
@@ -155,10 +185,11 @@ class NetworkEstimator(BaseEstimator):
         rows, targets = self._check_data(X, y, reset=not resume, classes=classes)
         training = self._examples(rows, targets, y, sample_weight)
         if not resume:
-            self._start()
+            self._start(training.rows)
+        if self._change_stage(self.current_epoch) or not resume:
             self._compile(self._trained, self._new_optimizer())
         self._trained.optimizer.learning_rate = self.learning_rate
-        training = replace(training, rows=self._training_rows(training.rows))
+        training = self._to_train_on(training)
         self._fit_keras_model(
             training,
             None,
@@ -173,23 +204,47 @@ class NetworkEstimator(BaseEstimator):
         examples = self._examples(rows, targets, y, sample_weight)
         training, validation = self._split(examples, X_val, y_val)
         if not resume:
-            self._start()
+            self._start(training.rows)
+        self._train(training, validation, self.epochs)
+
+    def _train(self, training: Examples, validation: Examples | None, epochs: int) -> None:
+        """Train with a new optimizer and a schedule of its own."""
         self._compile(self._trained, self._new_optimizer())
-        training = replace(training, rows=self._training_rows(training.rows))
+        training = self._to_train_on(training)
         if validation is not None:
-            validation = replace(validation, rows=self._inference_rows(validation.rows))
+            validation = self._with_targets(validation, self._inference_rows(validation.rows))
+        rates = self._rates_for(training, epochs)
+        if rates is not None:
+            self._trained.optimizer.learning_rate = rates[0]
         self._fit_keras_model(
             training,
             validation,
-            epochs=self.epochs,
+            epochs=epochs,
             initial_epoch=self.current_epoch,
             callbacks=self._fit_callbacks_for(validation),
-            rates=self._rates_for(training),
+            rates=rates,
         )
+
+    def _to_train_on(self, training: Examples) -> Examples:
+        """Return examples as `_trained` is trained on them."""
+        return self._with_targets(training, self._training_rows(training.rows))
+
+    def _with_targets(self, examples: Examples, rows: Rows) -> Examples:
+        """Return examples over other rows, with targets as the loss takes them."""
+        return replace(examples, rows=rows, targets=self._loss_targets(examples.targets))
 
     def _check_parameters(self) -> None:
         """Check every parameter before anything else is done."""
         validate_parameters(self)
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs} is more than there are: epochs={self.epochs}"
+            )
+        if self.warmup_epochs and self.learning_rate_schedule == "one_cycle":
+            raise ValueError(
+                'learning_rate_schedule="one_cycle" has a warm-up of its own; warmup_epochs must '
+                f"be 0, got {self.warmup_epochs}"
+            )
         for position, callback in enumerate(self.callbacks or ()):
             if not isinstance(callback, keras.callbacks.Callback):
                 raise TypeError(
@@ -268,8 +323,8 @@ class NetworkEstimator(BaseEstimator):
             ) from error
         return examples.subset(kept), examples.subset(held_out)
 
-    def _start(self) -> None:
-        """Build a network of fresh weights, and forget the history."""
+    def _start(self, rows: Rows) -> None:
+        """Build a network of fresh weights for training on rows, and forget the history."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.history_: dict[str, list[float]] = {}
         self.epoch_seconds_: list[float] = []
@@ -279,16 +334,28 @@ class NetworkEstimator(BaseEstimator):
 
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         """Make the optimizer that the parameters ask for."""
-        # Named, as TensorFlow keeps something of every name that a variable ever had, and Keras
-        # would number the optimizers.
-        config = {"learning_rate": self.learning_rate, "name": self.optimizer}
+        config = {
+            "learning_rate": self.learning_rate,
+            # Named, as TensorFlow keeps something of every name that a variable ever had, and
+            # Keras would number the optimizers.
+            "name": self.optimizer,
+            "global_clipnorm": self.global_clipnorm,
+        }
+        if self.optimizer == "sgd":
+            config |= {"momentum": self.momentum, "nesterov": self.momentum > 0}
+        if self.weight_decay is not None:
+            config["weight_decay"] = self.weight_decay
+        if self.gradient_accumulation_steps > 1:
+            config["gradient_accumulation_steps"] = self.gradient_accumulation_steps
+        if self.ema_momentum is not None:
+            config |= {"use_ema": True, "ema_momentum": self.ema_momentum}
         return keras.optimizers.get({"class_name": self.optimizer, "config": config})
 
     def _compile(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Make a network ready to train with an optimizer."""
         network.compile(
             optimizer=optimizer,
-            loss=self.target_encoder_.loss,
+            loss=self._loss,
             metrics=[self.target_encoder_.metric],
             jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
         )
@@ -301,29 +368,28 @@ class NetworkEstimator(BaseEstimator):
         on_features = isinstance(training.rows, Features)
         run = train_on_features if on_features else self._train_twin
         network, training, validation = self._shortened(training, validation)
-        history, seconds = run(
-            network,
-            training,
-            validation,
+        plan = Plan(
             epochs=epochs,
             initial_epoch=initial_epoch,
             batch_size=self.batch_size,
             seed=self._seed,
             callbacks=callbacks,
             rates=rates,
+            mixing=self._mixing,
             verbose=int(self.verbose),
         )
+        history, seconds = run(network, training, validation, plan)
         for name, values in history.items():
             self.history_.setdefault(name, []).extend(values)
         self.epoch_seconds_ = self.epoch_seconds_ + seconds
         self.n_iter_ = len(self.history_["loss"])
 
     def _train_twin(
-        self, network: keras.Model, training: Examples, validation: Examples | None, **options
-    ):
+        self, network: keras.Model, training: Examples, validation: Examples | None, plan: Plan
+    ) -> tuple[dict[str, list[float]], list[float]]:
         """Train a network's numbers in one that has been traced before, where there is one."""
-        with borrowed_twin(network, self._rate_factor) as twin:
-            return train(twin, training, validation, **options)
+        with borrowed_twin(network, self._update_rules, self._starts(network)) as twin:
+            return train(twin, training, validation, plan)
 
     def _copied_callbacks(self) -> list[keras.callbacks.Callback]:
         """Return fresh callbacks: a callback keeps the state of the fit that it has seen."""
@@ -331,8 +397,12 @@ class NetworkEstimator(BaseEstimator):
 
     def _fit_callbacks_for(self, validation: Examples | None) -> list[keras.callbacks.Callback]:
         """Return the user's callbacks and those that the parameters ask for."""
+        stops_early = self.early_stopping and validation is not None
         callbacks = self._copied_callbacks()
-        if self.early_stopping and validation is not None:
+        if self.ema_momentum is not None:
+            # What is evaluated, and kept as the best, are the averages.
+            callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=stops_early))
+        if stops_early:
             callbacks.append(
                 keras.callbacks.EarlyStopping(
                     monitor="val_loss", patience=self.patience, restore_best_weights=True
@@ -340,11 +410,15 @@ class NetworkEstimator(BaseEstimator):
             )
         return callbacks
 
-    def _rates_for(self, training: Examples) -> np.ndarray | None:
+    def _rates_for(self, training: Examples, epochs: int) -> np.ndarray | None:
         """Return the learning rate before and after each step, or None where it is constant."""
-        if self.learning_rate_schedule == "constant":
-            return None
-        return cosine_rates(self.learning_rate, self.epochs * n_batches(training, self.batch_size))
+        steps = n_batches(training, self.batch_size)
+        return scheduled_rates(
+            self.learning_rate_schedule,
+            self.learning_rate,
+            epochs * steps,
+            round(self.warmup_epochs * steps),
+        )
 
     # Predict -----------------------------------------------------------------------------------
 
@@ -405,7 +479,9 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, StrOptions({"balanced", "effective"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "focal_gamma": [Interval(Real, 0, None, closed="left")],
     }
 
     score = ClassifierMixin.score
@@ -452,10 +528,38 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
             return weights
         check_class_weight(self.class_weight, self.classes_)
         class_weight = self.class_weight
+        if class_weight == "effective":
+            class_weight = self._effective_weights(y)
         if isinstance(class_weight, dict):  # complete, as a batch may lack a class with a weight
             class_weight = {**dict.fromkeys(self.classes_.tolist(), 1), **class_weight}
         of_class = compute_sample_weight(class_weight, y).astype(np.float32)
         return of_class if weights is None else weights * of_class
+
+    def _effective_weights(self, y) -> dict:
+        """Return the weight of each class by its effective number of samples."""
+        if self.target_encoder_.multilabel:
+            raise ValueError('class_weight="effective" is for classes, and y holds labels')
+        weights = effective_weights(self.target_encoder_.encode(y), len(self.classes_))
+        return dict(zip(self.classes_.tolist(), weights, strict=True))
+
+    @property
+    def _needs_distributions(self) -> bool:
+        """Whether the loss is one of distributions over the classes."""
+        return bool(self.label_smoothing or self.focal_gamma or self._mixing)
+
+    def _loss_targets(self, encoded: np.ndarray) -> np.ndarray:
+        if not self._needs_distributions:
+            return encoded
+        return as_distributions(self.target_encoder_, encoded)
+
+    @property
+    def _loss(self) -> Any:
+        return classification_loss(
+            self.target_encoder_,
+            label_smoothing=self.label_smoothing,
+            focal_gamma=self.focal_gamma,
+            distributions=self._needs_distributions,
+        )
 
     def __sklearn_tags__(self):
         tags = BaseEstimator.__sklearn_tags__(self)

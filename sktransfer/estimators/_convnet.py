@@ -10,11 +10,18 @@ import numpy as np
 
 from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions
-from sktransfer.backbones._network import as_size, pixel_input, resize_layer
+from sktransfer.backbones._network import (
+    POOLINGS,
+    as_size,
+    pixel_input,
+    pool_maps,
+    resize_layer,
+)
+from sktransfer.backbones._precision import PRECISIONS
 from sktransfer.estimators._base import NetworkClassifier
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import NORM_MOMENTUM, check_sizes, head_of
-from sktransfer.images import ImageAugmentation
+from sktransfer.images import Augmentation, Mixing
 from sktransfer.images._batch import ImageBatch
 from sktransfer.images._resize import INTERPOLATIONS
 
@@ -26,7 +33,9 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
     Parameters
     ----------
     n_blocks : int, default=2
-        Number of blocks, each a convolution, its activation and 2x2 max pooling.
+        Number of blocks, each one or more convolutions with their activations, and 2x2 max pooling.
+    convs_per_block : int, default=1
+        Convolutions of a block.
     filters : int or sequence of int, default=32
         Filters of the convolutions, one number for all blocks or one for each.
     kernel_size : int, default=3
@@ -35,10 +44,16 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         Whether convolutions lose the border or keep the size.
     conv_dropout : float in [0, 1), default=0.0
         Fraction of a block's outputs that is dropped in training.
+    pooling : {"flatten", "avg", "max", "avg+max", "gem"}, default="flatten"
+        How the last feature map becomes a vector. "avg" leaves the dense layers few parameters.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What the blocks compute in; weights are float32 in either case. "bfloat16" is faster on
+        processors that have it.
     {head_parameters}
-    augmentation : ImageAugmentation, default=None
+    augmentation : Augmentation, default=None
         Random changes of the training images, new ones each epoch. Validation and prediction see
         the images as they are.
+    {mixing_parameter}
     input_size : int, (int, int) or None, default=None
         Height and width that the network is given; images of other sizes are resized. None is the
         images' own size; images of mixed sizes need one.
@@ -60,7 +75,8 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
 
     References
     ----------
-    {cosine_reference}
+    {training_references}
+    {classifier_references}
 
     Examples
     --------
@@ -83,10 +99,13 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         **ImageNetwork._parameter_constraints,
         **NetworkClassifier._parameter_constraints,
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
+        "convs_per_block": [Interval(Integral, 1, None, closed="left")],
         "filters": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "padding": [StrOptions({"valid", "same"})],
         "conv_dropout": [Interval(Real, 0, 1, closed="left")],
+        "pooling": [StrOptions(set(POOLINGS))],
+        "precision": [StrOptions(set(PRECISIONS))],
         "interpolation": [StrOptions(set(INTERPOLATIONS))],
     }
 
@@ -94,17 +113,21 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         self,
         n_blocks: int = 2,
         *,
+        convs_per_block: int = 1,
         filters: int | Sequence[int] = 32,
         kernel_size: int = 3,
         padding: str = "valid",
         conv_dropout: float = 0.0,
+        pooling: str = "flatten",
+        precision: str = "float32",
         hidden_layer_sizes: Sequence[int] = (256, 512),
         activation: str = "relu",
         kernel_initializer: str = "glorot_uniform",
         dropout: float = 0.0,
         l2: float = 0.0,
         batch_normalization: bool = False,
-        augmentation: ImageAugmentation | None = None,
+        augmentation: Augmentation | None = None,
+        mixing: Mixing | None = None,
         input_size: int | tuple[int, int] | None = None,
         interpolation: str = "bilinear",
         image_shape: tuple[int, int, int] | None = None,
@@ -112,22 +135,33 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
+        warmup_epochs: float = 0.0,
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int = 1,
+        ema_momentum: float | None = None,
         batch_size: int = 32,
         epochs: int = 20,
         validation_split: float | None = None,
         early_stopping: bool = False,
         patience: int = 10,
         class_weight: dict | str | None = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
         warm_start: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
         self.n_blocks = n_blocks
+        self.convs_per_block = convs_per_block
         self.filters = filters
         self.kernel_size = kernel_size
         self.padding = padding
         self.conv_dropout = conv_dropout
+        self.pooling = pooling
+        self.precision = precision
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.kernel_initializer = kernel_initializer
@@ -135,6 +169,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         self.l2 = l2
         self.batch_normalization = batch_normalization
         self.augmentation = augmentation
+        self.mixing = mixing
         self.input_size = input_size
         self.interpolation = interpolation
         self.image_shape = image_shape
@@ -142,12 +177,20 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_epochs = warmup_epochs
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.global_clipnorm = global_clipnorm
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.ema_momentum = ema_momentum
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_split = validation_split
         self.early_stopping = early_stopping
         self.patience = patience
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.random_state = random_state
@@ -180,8 +223,9 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         self._image_size = images.size or self.input_size_
         self._canonical = images.canonical
         side = min(self.input_size_)
+        lost = 0 if self.padding == "same" else self.convs_per_block * (self.kernel_size - 1)
         for block in range(self.n_blocks):
-            kept = side if self.padding == "same" else side - self.kernel_size + 1
+            kept = side - lost
             if kept < 2:
                 raise ValueError(
                     f"Images of {self.input_size_} are too small for n_blocks={self.n_blocks}: "
@@ -197,19 +241,26 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
             tensor = keras.layers.Rescaling(1 / 255)(tensor)
         for filters in self._block_filters():
             tensor = self._block(tensor, filters)
-        return keras.Model(pixels, head_of(self, keras.layers.Flatten()(tensor)))
+        return keras.Model(pixels, head_of(self, pool_maps(tensor, self.pooling)))
 
     def _block(self, tensor, filters: int):
-        """Apply a convolution, its activation and max pooling."""
-        tensor = keras.layers.Conv2D(
-            filters,
-            self.kernel_size,
-            padding=self.padding,
-            use_bias=not self.batch_normalization,
-            kernel_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
-        )(tensor)
-        if self.batch_normalization:
-            tensor = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM)(tensor)
-        tensor = keras.layers.Activation(self.activation)(tensor)
-        tensor = keras.layers.MaxPooling2D()(tensor)
-        return keras.layers.Dropout(self.conv_dropout)(tensor) if self.conv_dropout else tensor
+        """Apply convolutions, their activations and max pooling."""
+        dtype = "mixed_bfloat16" if self.precision == "bfloat16" else "float32"
+        for _ in range(self.convs_per_block):
+            tensor = keras.layers.Conv2D(
+                filters,
+                self.kernel_size,
+                padding=self.padding,
+                use_bias=not self.batch_normalization,
+                kernel_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+                dtype=dtype,
+            )(tensor)
+            if self.batch_normalization:
+                tensor = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, dtype=dtype)(
+                    tensor
+                )
+            tensor = keras.layers.Activation(self.activation, dtype=dtype)(tensor)
+        tensor = keras.layers.MaxPooling2D(dtype=dtype)(tensor)
+        if self.conv_dropout:
+            tensor = keras.layers.Dropout(self.conv_dropout, dtype=dtype)(tensor)
+        return tensor

@@ -52,7 +52,8 @@ class DenseHead(_DenseNetwork, NetworkClassifier):
 
     References
     ----------
-    {cosine_reference}
+    {training_references}
+    {classifier_references}
 
     Examples
     --------
@@ -76,12 +77,20 @@ class DenseHead(_DenseNetwork, NetworkClassifier):
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
+        warmup_epochs: float = 0.0,
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int = 1,
+        ema_momentum: float | None = None,
         batch_size: int = 32,
         epochs: int = 20,
         validation_split: float | None = None,
         early_stopping: bool = False,
         patience: int = 10,
         class_weight: dict | str | None = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
         warm_start: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -96,12 +105,20 @@ class DenseHead(_DenseNetwork, NetworkClassifier):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_epochs = warmup_epochs
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.global_clipnorm = global_clipnorm
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.ema_momentum = ema_momentum
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_split = validation_split
         self.early_stopping = early_stopping
         self.patience = patience
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.random_state = random_state
@@ -127,7 +144,7 @@ class DenseHeadRegressor(_DenseNetwork, NetworkRegressor):
 
     References
     ----------
-    {cosine_reference}
+    {training_references}
 
     Examples
     --------
@@ -150,6 +167,12 @@ class DenseHeadRegressor(_DenseNetwork, NetworkRegressor):
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
+        warmup_epochs: float = 0.0,
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int = 1,
+        ema_momentum: float | None = None,
         batch_size: int = 32,
         epochs: int = 20,
         validation_split: float | None = None,
@@ -169,6 +192,12 @@ class DenseHeadRegressor(_DenseNetwork, NetworkRegressor):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_epochs = warmup_epochs
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.global_clipnorm = global_clipnorm
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.ema_momentum = ema_momentum
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_split = validation_split

@@ -10,43 +10,40 @@ import tensorflow as tf
 
 from sktransfer.estimators._program import steps_per_execution
 from sktransfer.estimators._program_pool import borrowed_program
-from sktransfer.estimators._training import EpochTimer, Examples, Features, as_lists, n_batches
+from sktransfer.estimators._training import (
+    EpochTimer,
+    Examples,
+    Features,
+    Plan,
+    as_lists,
+    n_batches,
+)
 
 VALIDATION_BATCH = 1024
 
 
 def train_on_features(
-    network: keras.Model,
-    training: Examples,
-    validation: Examples | None,
-    *,
-    epochs: int,
-    initial_epoch: int,
-    batch_size: int,
-    seed: int,
-    callbacks: list[keras.callbacks.Callback],
-    rates: np.ndarray | None,
-    verbose: int,
+    network: keras.Model, training: Examples, validation: Examples | None, plan: Plan
 ) -> tuple[dict[str, list[float]], list[float]]:
     """Train a compiled network as `train` does, for which callbacks see a program in its place."""
     timer = EpochTimer()
     n_features = network.input_shape[-1]
-    n_steps = n_batches(training, batch_size)
-    per_execution = steps_per_execution(batch_size, n_features)
-    if any(map(_looks_at_batches, callbacks)):
+    n_steps = n_batches(training, plan.batch_size)
+    per_execution = steps_per_execution(plan.batch_size, n_features)
+    if any(map(_looks_at_batches, plan.callbacks)):
         per_execution = 1
-    layout = _EpochLayout(_features(training), n_steps, initial_epoch, seed, rates)
+    layout = _EpochLayout(_features(training), n_steps, plan)
     with borrowed_program(network, n_features, training.targets) as program:
-        program.load(training.targets, _weights(training), batch_size)
+        program.load(training.targets, _weights(training), plan.batch_size)
         history = program.fit(
             _executions(n_steps, per_execution),
             validation_data=None if validation is None else _whole(validation),
             validation_batch_size=VALIDATION_BATCH,
-            initial_epoch=initial_epoch,
-            epochs=initial_epoch + epochs,
+            initial_epoch=plan.initial_epoch,
+            epochs=plan.initial_epoch + plan.epochs,
             shuffle=False,  # the layout shuffles
-            callbacks=[timer, layout, *callbacks],
-            verbose=verbose,
+            callbacks=[timer, layout, *plan.callbacks],
+            verbose=plan.verbose,
         )
     return as_lists(history), timer.seconds
 
@@ -54,18 +51,9 @@ def train_on_features(
 class _EpochLayout(keras.callbacks.Callback):
     """Lay out each epoch before it begins: its features, their order, and the rates."""
 
-    def __init__(
-        self,
-        rows: Features,
-        n_steps: int,
-        initial_epoch: int,
-        seed: int,
-        rates: np.ndarray | None,
-    ) -> None:
+    def __init__(self, rows: Features, n_steps: int, plan: Plan) -> None:
         super().__init__()
-        self._rows, self._seed = rows, seed
-        self._n_steps, self._initial_epoch = n_steps, initial_epoch
-        self._rates = rates
+        self._rows, self._n_steps, self._plan = rows, n_steps, plan
         self._loaded: np.ndarray | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -73,19 +61,19 @@ class _EpochLayout(keras.callbacks.Callback):
         if features is not self._loaded:
             self.model.load_features(features)
             self._loaded = features
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._rows))
-        self.model.load_epoch(order, self._factors(epoch - self._initial_epoch))
+        order = np.random.default_rng((self._plan.seed, epoch)).permutation(len(self._rows))
+        self.model.load_epoch(order, self._factors(epoch - self._plan.initial_epoch))
 
     def _factors(self, n_before: int) -> np.ndarray:
         """Return what brings the rate from step to step, so that callbacks may change it, too."""
-        if self._rates is None:
+        if self._plan.rates is None:
             return np.ones(self._n_steps)
-        rates = self._rates[n_before * self._n_steps :][: self._n_steps + 1]
+        rates = self._plan.rates[n_before * self._n_steps :][: self._n_steps + 1]
         return rates[1:] / rates[:-1]
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        if self._rates is not None:
-            self.model.optimizer.learning_rate = self._rates[0]
+        if self._plan.rates is not None:
+            self.model.optimizer.learning_rate = self._plan.rates[0]
 
 
 def _looks_at_batches(callback: keras.callbacks.Callback) -> bool:

@@ -13,8 +13,8 @@ import numpy as np
 from sktransfer._docs import shared_docs
 from sktransfer._validation import Interval, StrOptions
 from sktransfer.backbones import get_backbone
+from sktransfer.backbones._describe import count_parameters
 from sktransfer.backbones._features import BACKBONE_CONSTRAINTS
-from sktransfer.backbones._inference_mode import InferenceModel
 from sktransfer.backbones._network import (
     as_names,
     build_network,
@@ -23,6 +23,7 @@ from sktransfer.backbones._network import (
 )
 from sktransfer.backbones._weights import resolve_weights
 from sktransfer.cache import open_store
+from sktransfer.estimators._adapting import adapt_statistics
 from sktransfer.estimators._base import NetworkClassifier, NetworkRegressor
 from sktransfer.estimators._boundary import (
     Activations,
@@ -35,7 +36,8 @@ from sktransfer.estimators._frozen import FreshViews, FrozenViews, features_of
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import head_network
 from sktransfer.estimators._training import Examples, Rows
-from sktransfer.images import ImageAugmentation
+from sktransfer.estimators._updates import UpdateRules
+from sktransfer.images import Augmentation, Mixing
 from sktransfer.images._batch import ImageBatch
 
 
@@ -49,37 +51,59 @@ class _FineTune(ImageNetwork):
     _parameter_constraints = {
         **ImageNetwork._parameter_constraints,
         **BACKBONE_CONSTRAINTS,
-        "unfreeze": [
-            StrOptions({"head", "last_block", "all"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "batch_norm": [StrOptions({"inference", "train"})],
+        "unfreeze": [str, Interval(Integral, 1, None, closed="left"), dict],
+        "batch_norm": [StrOptions({"inference", "adapt", "train"})],
         "frozen_views": [Interval(Integral, 1, None, closed="left"), None],
         "backbone_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "layer_decay": [Interval(Real, 0, 1, closed="right")],
+        "l2_sp": [Interval(Real, 0, None, closed="left")],
     }
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         as_names(self.layers)
         open_store(self.cache)
-        if isinstance(self.unfreeze, bool):  # a bool is an integer, too, and True one layer
+        stages = self._stages
+        if self.batch_norm == "train" and len(stages) > 1:
             raise ValueError(
-                'unfreeze must be "head", "last_block", "all" or a positive number of layers, '
-                f"got unfreeze={self.unfreeze}"
+                "unfreeze in stages needs batch_norm='inference' or 'adapt', got 'train' and "
+                f"unfreeze={self.unfreeze!r}"
             )
-        if self.frozen_views is not None and not (
-            self._has_constant_backbone and self.augmentation is not None
-        ):
+        on_features = "head" in stages.values() and self.batch_norm == "inference"
+        if self.frozen_views is not None and not (on_features and self.augmentation is not None):
             raise ValueError(
                 f"frozen_views={self.frozen_views} needs an augmentation, unfreeze='head' and "
                 f"batch_norm='inference'; got augmentation={self.augmentation}, "
                 f"unfreeze={self.unfreeze!r}, batch_norm={self.batch_norm!r}"
             )
+        if self.mixing is not None and on_features and len(stages) == 1:
+            raise ValueError(
+                "mixing needs a backbone that trains: a head on a frozen one sees features, and "
+                f"no images to mix; got unfreeze={self.unfreeze!r}"
+            )
 
     @property
-    def _has_constant_backbone(self) -> bool:
-        """Whether an image's features stay the same during training."""
-        return self.unfreeze == "head" and self.batch_norm == "inference"
+    def _stages(self) -> dict[int, str | int]:
+        """Return what is unfrozen from which epoch on."""
+        stages = self.unfreeze if isinstance(self.unfreeze, dict) else {0: self.unfreeze}
+        epochs = list(stages)
+        counted = all(isinstance(epoch, (int, np.integer)) and epoch >= 0 for epoch in epochs)
+        if not counted or 0 not in epochs:
+            raise ValueError(
+                "unfreeze in stages must be a dict from the number of an epoch, the first being 0, "
+                f"to what trains from then on; got unfreeze={self.unfreeze!r}"
+            )
+        for part in stages.values():
+            named = isinstance(part, str)
+            # A bool is an integer, too, and True one layer.
+            if not named and (
+                isinstance(part, bool) or not isinstance(part, (int, np.integer)) or part < 1
+            ):
+                raise ValueError(
+                    'unfreeze must be "head", "last_block", "all", the name of a layer or a '
+                    f"positive number of layers, got unfreeze={self.unfreeze!r}"
+                )
+        return dict(sorted(stages.items()))
 
     def _choose_sizes(self, images: ImageBatch) -> None:
         spec = get_backbone(self.backbone)
@@ -90,10 +114,6 @@ class _FineTune(ImageNetwork):
 
     def _build_network(self) -> keras.Model:
         network = build_network(self._recipe, training_mode=self.batch_norm == "train")
-        backbone = network.get_layer("backbone")
-        unfreeze_layers(backbone, self.unfreeze, get_backbone(self.backbone))
-        if self.batch_norm == "train":
-            normalize_frozen_by_batch(backbone)
         head = head_network(self, network.output_shape[-1])
         return keras.Model(network.input, head(network.output))
 
@@ -101,10 +121,43 @@ class _FineTune(ImageNetwork):
     def _trained(self) -> keras.Model:
         return self.model_.get_layer("head") if self._trains_head_alone else self.model_
 
-    def _start(self) -> None:
+    def _start(self, rows: Rows) -> None:
+        super()._start(rows)
+        backbone = self.model_.get_layer("backbone")
         # Decided once a network is built: parameters may be set anew behind a fitted estimator.
-        self._trains_head_alone = self._has_constant_backbone
-        super()._start()
+        self._batch_norm = self.batch_norm
+        self._lowest_trained = len(backbone.layers)
+        self._pretrained = backbone.get_weights() if self.l2_sp else []
+        if self._batch_norm == "adapt":
+            adapt_statistics(self.model_, rows)
+        self._unfreeze(self._stages[0])
+
+    def _unfreeze(self, part: str | int) -> None:
+        """Let a part of the backbone train, and find out what may be computed ahead."""
+        backbone = self.model_.get_layer("backbone")
+        first = unfreeze_layers(backbone, part, get_backbone(self._recipe.backbone))
+        if self._batch_norm == "train":
+            normalize_frozen_by_batch(backbone)
+        self._unfrozen = part
+        # Features and activations are those of the weights in the file.
+        self._is_constant_below = self._batch_norm == "inference" and self._lowest_trained >= first
+        self._trains_head_alone = self._is_constant_below and first == len(backbone.layers)
+        self._lowest_trained = min(first, self._lowest_trained)
+        self.parameter_counts_ = count_parameters(self.model_)
+
+    def _train(self, training: Examples, validation: Examples | None, epochs: int) -> None:
+        stages, start = self._stages, self.current_epoch
+        begins = [start, *(epoch for epoch in stages if start < epoch < start + epochs)]
+        for begin, end in zip(begins, [*begins[1:], start + epochs], strict=True):
+            self._change_stage(begin)
+            super()._train(training, validation, end - begin)
+
+    def _change_stage(self, epoch: int) -> bool:
+        part = [part for begin, part in self._stages.items() if begin <= epoch][-1]
+        if part == self._unfrozen:
+            return False
+        self._unfreeze(part)
+        return True
 
     def _training_rows(self, rows: Rows) -> Rows:
         views = super()._training_rows(rows)
@@ -149,16 +202,28 @@ class _FineTune(ImageNetwork):
 
     def _constant_boundary(self) -> Boundary | None:
         """Return where training begins, if an image is the same there in every epoch."""
-        if self._trains_head_alone or self.augmentation is not None:
+        is_changed = self.augmentation is not None or self.mixing is not None
+        if self._trains_head_alone or is_changed or not self._is_constant_below:
             return None
-        backbone = self.model_.get_layer("backbone")
-        return find_boundary(backbone) if isinstance(backbone, InferenceModel) else None
+        return find_boundary(self.model_.get_layer("backbone"))
 
     @property
-    def _rate_factor(self) -> float | None:
-        if self.backbone_learning_rate is None:
-            return None
-        return self.backbone_learning_rate / self.learning_rate
+    def _update_rules(self) -> UpdateRules:
+        rate = self.backbone_learning_rate
+        return UpdateRules(
+            backbone_rate=1.0 if rate is None else rate / self.learning_rate,
+            layer_decay=self.layer_decay,
+            l2_sp=self.l2_sp,
+        )
+
+    def _starts(self, network: keras.Model) -> Sequence[np.ndarray]:
+        if not self.l2_sp:
+            return ()
+        weights = self.model_.get_layer("backbone").weights
+        starts = {
+            id(weight): start for weight, start in zip(weights, self._pretrained, strict=True)
+        }
+        return [starts[id(weight)] for weight in network.get_layer("backbone").trainable_weights]
 
 
 @shared_docs(hidden_layer_sizes="()", epochs=10)
@@ -170,23 +235,16 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
     backbone : str, default="efficientnet_lite0"
         Name of a network, one of those that `list_backbones` lists.
     {backbone_parameters}
-    unfreeze : {"head", "last_block", "all"} or int, default="head"
-        What trains beside the head: nothing, the backbone's last block, all of it, or so many of
-        its layers from the end.
-    batch_norm : {"inference", "train"}, default="inference"
-        Mode of the backbone's batch normalization in training. "inference" keeps the pretrained
-        statistics, while scale and shift train where their layer does. "train" normalizes each
-        training batch by its own statistics; those of frozen layers stay as they were for
-        prediction.
-    augmentation : ImageAugmentation, default=None
+    {unfreezing_parameters}
+    augmentation : Augmentation, default=None
         Random changes of the training images. Validation and prediction see the images as they are.
+    {mixing_parameter}
     frozen_views : int, default=None
         With a frozen backbone and an augmentation: number of augmented views of each image whose
         features are extracted before training, one of which each epoch trains on in turn. None
         draws and extracts fresh views in each epoch.
     {head_parameters}
-    backbone_learning_rate : float > 0, default=None
-        Learning rate of the backbone's layers; None is `learning_rate`.
+    {backbone_rate_parameters}
     {image_parameters}
     {training_parameters}
 
@@ -203,7 +261,9 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
 
     References
     ----------
-    {cosine_reference}
+    {training_references}
+    {classifier_references}
+    {fine_tuning_references}
 
     Examples
     --------
@@ -234,9 +294,10 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         precision: str = "float32",
         engine: str = "tensorflow",
         cache: str | os.PathLike[str] | None = "auto",
-        unfreeze: str | int = "head",
+        unfreeze: str | int | dict[int, str | int] = "head",
         batch_norm: str = "inference",
-        augmentation: ImageAugmentation | None = None,
+        augmentation: Augmentation | None = None,
+        mixing: Mixing | None = None,
         frozen_views: int | None = None,
         hidden_layer_sizes: Sequence[int] = (),
         activation: str = "relu",
@@ -245,17 +306,27 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         l2: float = 0.0,
         batch_normalization: bool = False,
         backbone_learning_rate: float | None = None,
+        layer_decay: float = 1.0,
+        l2_sp: float = 0.0,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
+        warmup_epochs: float = 0.0,
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int = 1,
+        ema_momentum: float | None = None,
         batch_size: int = 32,
         epochs: int = 10,
         validation_split: float | None = None,
         early_stopping: bool = False,
         patience: int = 10,
         class_weight: dict | str | None = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
         warm_start: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -274,6 +345,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm
         self.augmentation = augmentation
+        self.mixing = mixing
         self.frozen_views = frozen_views
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -282,17 +354,27 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.l2 = l2
         self.batch_normalization = batch_normalization
         self.backbone_learning_rate = backbone_learning_rate
+        self.layer_decay = layer_decay
+        self.l2_sp = l2_sp
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_epochs = warmup_epochs
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.global_clipnorm = global_clipnorm
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.ema_momentum = ema_momentum
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_split = validation_split
         self.early_stopping = early_stopping
         self.patience = patience
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.random_state = random_state
@@ -308,23 +390,16 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
     backbone : str, default="efficientnet_lite0"
         Name of a network, one of those that `list_backbones` lists.
     {backbone_parameters}
-    unfreeze : {"head", "last_block", "all"} or int, default="head"
-        What trains beside the head: nothing, the backbone's last block, all of it, or so many of
-        its layers from the end.
-    batch_norm : {"inference", "train"}, default="inference"
-        Mode of the backbone's batch normalization in training. "inference" keeps the pretrained
-        statistics, while scale and shift train where their layer does. "train" normalizes each
-        training batch by its own statistics; those of frozen layers stay as they were for
-        prediction.
-    augmentation : ImageAugmentation, default=None
+    {unfreezing_parameters}
+    augmentation : Augmentation, default=None
         Random changes of the training images. Validation and prediction see the images as they are.
+    {mixing_parameter}
     frozen_views : int, default=None
         With a frozen backbone and an augmentation: number of augmented views of each image whose
         features are extracted before training, one of which each epoch trains on in turn. None
         draws and extracts fresh views in each epoch.
     {head_parameters}
-    backbone_learning_rate : float > 0, default=None
-        Learning rate of the backbone's layers; None is `learning_rate`.
+    {backbone_rate_parameters}
     {image_parameters}
     {training_parameters}
 
@@ -340,7 +415,8 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
 
     References
     ----------
-    {cosine_reference}
+    {training_references}
+    {fine_tuning_references}
 
     Examples
     --------
@@ -366,9 +442,10 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         precision: str = "float32",
         engine: str = "tensorflow",
         cache: str | os.PathLike[str] | None = "auto",
-        unfreeze: str | int = "head",
+        unfreeze: str | int | dict[int, str | int] = "head",
         batch_norm: str = "inference",
-        augmentation: ImageAugmentation | None = None,
+        augmentation: Augmentation | None = None,
+        mixing: Mixing | None = None,
         frozen_views: int | None = None,
         hidden_layer_sizes: Sequence[int] = (),
         activation: str = "relu",
@@ -377,11 +454,19 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         l2: float = 0.0,
         batch_normalization: bool = False,
         backbone_learning_rate: float | None = None,
+        layer_decay: float = 1.0,
+        l2_sp: float = 0.0,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
+        warmup_epochs: float = 0.0,
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int = 1,
+        ema_momentum: float | None = None,
         batch_size: int = 32,
         epochs: int = 10,
         validation_split: float | None = None,
@@ -405,6 +490,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.unfreeze = unfreeze
         self.batch_norm = batch_norm
         self.augmentation = augmentation
+        self.mixing = mixing
         self.frozen_views = frozen_views
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -413,11 +499,19 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.l2 = l2
         self.batch_normalization = batch_normalization
         self.backbone_learning_rate = backbone_learning_rate
+        self.layer_decay = layer_decay
+        self.l2_sp = l2_sp
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_epochs = warmup_epochs
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.global_clipnorm = global_clipnorm
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.ema_momentum = ema_momentum
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_split = validation_split

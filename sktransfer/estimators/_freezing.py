@@ -1,47 +1,63 @@
-"""Which layers of a backbone train, and at what rate."""
+"""Which layers of a backbone train."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
 
+from sktransfer._errors import unknown_name
 from sktransfer.backbones import BackboneSpec
 
+PARTS = ("head", "last_block", "all")
+"""What may be unfrozen of every backbone."""
 
-def unfreeze_layers(backbone: keras.Model, unfreeze: str | int, spec: BackboneSpec) -> None:
+
+def unfreeze_layers(backbone: keras.Model, unfreeze: str | int, spec: BackboneSpec) -> int:
     """Let the layers of a backbone train that `unfreeze` names, and no others.
 
     Parameters
     ----------
     backbone : keras.Model
         The network without its top.
-    unfreeze : {"head", "last_block", "all"} or int
-        Nothing, the layers from `spec.last_block` on, everything, or so many layers from the end.
+    unfreeze : {"head", "last_block", "all"}, str or int
+        Nothing, the layers from `spec.last_block` on, everything, the layers from one of a name
+        on, or so many layers from the end.
     spec : BackboneSpec
         What the registry knows of the backbone.
+
+    Returns
+    -------
+    first : int
+        Position of the first layer that trains; the number of layers where none does.
     """
-    layers = backbone.layers
+    first = _first_to_train(backbone, unfreeze, spec)
+    for position, layer in enumerate(backbone.layers):
+        layer.trainable = position >= first
+    return first
+
+
+def _first_to_train(backbone: keras.Model, unfreeze: str | int, spec: BackboneSpec) -> int:
+    """Return the position of the first layer that `unfreeze` names."""
+    names = [layer.name for layer in backbone.layers]
     if isinstance(unfreeze, (int, np.integer)):
-        if unfreeze > len(layers):
+        if unfreeze > len(names):
             raise ValueError(
-                f"unfreeze={unfreeze} is more than the {len(layers)} layers of {spec.name}; "
+                f"unfreeze={unfreeze} is more than the {len(names)} layers of {spec.name}; "
                 'use "all" for all of them'
             )
-        first = len(layers) - unfreeze
-    elif unfreeze == "head":
-        first = len(layers)
-    elif unfreeze == "all":
-        first = 0
-    else:
-        names = [layer.name for layer in layers]
+        return len(names) - int(unfreeze)
+    if unfreeze in ("head", "all"):
+        return len(names) if unfreeze == "head" else 0
+    if unfreeze == "last_block":
         if spec.last_block not in names:
             raise ValueError(
                 f'unfreeze="last_block" of {spec.name} begins at {spec.last_block!r}, which is '
                 "behind all of `layers`"
             )
-        first = names.index(spec.last_block)
-    for position, layer in enumerate(layers):
-        layer.trainable = position >= first
+        return names.index(spec.last_block)
+    if unfreeze not in names:
+        raise unknown_name("layer or part to unfreeze", unfreeze, [*PARTS, *names])
+    return names.index(unfreeze)
 
 
 def normalize_frozen_by_batch(backbone: keras.Model) -> None:
@@ -58,24 +74,3 @@ def normalize_frozen_by_batch(backbone: keras.Model) -> None:
             for weight in (layer.gamma, layer.beta):
                 if weight is not None:
                     weight.trainable = False
-
-
-def scale_rates(
-    optimizer: keras.optimizers.Optimizer, backbone: keras.Model, factor: float
-) -> keras.optimizers.Optimizer:
-    """Train a backbone's weights with `factor` times the learning rate of all others."""
-    slowed = {weight.value.ref() for weight in backbone.trainable_weights}
-    update, decay = optimizer.update_step, optimizer.weight_decay
-    if decay and slowed:
-        # Keras decays at the one learning rate that it knows.
-        optimizer.exclude_from_weight_decay(backbone.trainable_weights)
-
-    def update_step(gradient, variable, learning_rate):
-        if variable.ref() in slowed:
-            learning_rate = learning_rate * factor
-            if decay:
-                optimizer.assign_sub(variable, variable * decay * learning_rate)
-        return update(gradient, variable, learning_rate)
-
-    optimizer.update_step = update_step
-    return optimizer

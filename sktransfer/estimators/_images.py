@@ -6,7 +6,7 @@ from sktransfer.backbones._network import check_input_size, fit_sizes
 from sktransfer.estimators._base import NetworkEstimator
 from sktransfer.estimators._layers import check_head
 from sktransfer.estimators._training import AugmentedRows, ImageRows, Rows
-from sktransfer.images import ImageAugmentation
+from sktransfer.images import Augmentation, Mixing
 from sktransfer.images._batch import ImageBatch, check_images
 
 
@@ -15,7 +15,8 @@ class ImageNetwork(NetworkEstimator):
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
-        "augmentation": [ImageAugmentation, None],
+        "augmentation": [Augmentation, None],
+        "mixing": [Mixing, None],
     }
 
     def _check_parameters(self) -> None:
@@ -24,11 +25,13 @@ class ImageNetwork(NetworkEstimator):
         check_input_size(self.input_size)
         if self.augmentation is not None:
             self.augmentation.validate()
+        if self.mixing is not None:
+            self.mixing.validate()
 
     def _check_rows(self, X, *, reset: bool) -> ImageRows:
         images = check_images(self, X, reset=reset)
         if self.augmentation is not None and not images.canonical:
-            _check_light_is_left(self.augmentation)
+            _check_range_is_not_needed(self.augmentation)
         if reset:
             self._choose_sizes(images)
         return ImageRows(fit_sizes(images, self._image_size, self.input_size_, self.interpolation))
@@ -37,16 +40,20 @@ class ImageNetwork(NetworkEstimator):
         """Set `input_size_`, and `_image_size`, the size of images that the network may resize."""
         raise NotImplementedError
 
+    @property
+    def _mixing(self) -> Mixing | None:
+        return self.mixing
+
     def _training_rows(self, rows: Rows) -> Rows:
         if self.augmentation is None:
             return rows
         return AugmentedRows(rows, self.augmentation, self._seed)
 
 
-def _check_light_is_left(augmentation: ImageAugmentation) -> None:
-    """Refuse changes of light where the scale of the pixels is not known."""
-    if augmentation.brightness or augmentation.contrast:
+def _check_range_is_not_needed(augmentation: Augmentation) -> None:
+    """Refuse changes of light and colour where the scale of the pixels is not known."""
+    if augmentation.needs_pixel_range:
         raise ValueError(
-            "augmentation changes brightness or contrast, which needs pixels of a known range; "
+            "augmentation changes light or colour, which needs pixels of a known range; "
             f"got pixel_range=None and {augmentation!r}"
         )

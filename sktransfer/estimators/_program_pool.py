@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from sktransfer._seeding import build_lock
 from sktransfer.estimators._architecture import architecture_of, network_of, training_of
-from sktransfer.estimators._freezing import scale_rates
 from sktransfer.estimators._program import Program
+from sktransfer.estimators._updates import UpdateRules
 
 _Network = TypeVar("_Network", bound=keras.Model)
 
@@ -38,6 +38,7 @@ def borrowed_program(
             layers = network_of(architecture)
             program = Program(layers.input, layers.output)
             program.compile_from_config(network.get_compile_config())
+        UpdateRules().install(program)
         program.optimizer.build(program.trainable_variables)
         program.make_room(n_features, targets)
         return program
@@ -50,10 +51,12 @@ def borrowed_program(
 
 
 @contextmanager
-def borrowed_twin(network: keras.Model, rate_factor: float | None) -> Iterator[keras.Model]:
+def borrowed_twin(
+    network: keras.Model, rules: UpdateRules, starts: Sequence[np.ndarray]
+) -> Iterator[keras.Model]:
     """Lend a network of the same layers in which a compiled network's numbers are trained.
 
-    `rate_factor` is what the learning rate is multiplied by in the layer "backbone".
+    `starts` are what the rules pull the backbone's trainable weights to, if they do.
     """
     architecture = architecture_of(network)
     trainable = tuple(weight.trainable for weight in network.weights)
@@ -64,13 +67,14 @@ def borrowed_twin(network: keras.Model, rate_factor: float | None) -> Iterator[k
             for weight, moves in zip(twin.weights, trainable, strict=True):
                 weight.trainable = moves
             twin.compile_from_config(network.get_compile_config())
-        if rate_factor is not None:
-            scale_rates(twin.optimizer, twin.get_layer("backbone"), rate_factor)
+        twin.pulled_to = rules.install(twin)
         twin.optimizer.build(twin.trainable_variables)
         return twin
 
-    key = (architecture, training_of(network), trainable, rate_factor)
+    key = (architecture, training_of(network), trainable, rules)
     with _borrowed(key, network, build) as twin:
+        for variable, value in zip(twin.pulled_to, starts, strict=True):
+            variable.assign(value)
         yield twin
 
 

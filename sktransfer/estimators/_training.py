@@ -10,14 +10,14 @@ from __future__ import annotations
 import itertools
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from sktransfer.images import ImageAugmentation
+from sktransfer.images import Augmentation, Mixing
 from sktransfer.images._batch import ImageBatch
 
 
@@ -81,7 +81,7 @@ class AugmentedRows(Rows):
     """Images in another view each epoch, drawn from the seed, the epoch and the image's index."""
 
     rows: Rows
-    augmentation: ImageAugmentation
+    augmentation: Augmentation
     seed: int
 
     def __len__(self) -> int:
@@ -131,10 +131,9 @@ class Examples:
             batch = (self.rows.take(indices, epoch), self.targets[indices])
             yield batch if self.sample_weight is None else (*batch, self.sample_weight[indices])
 
-    def signature(self) -> tuple:
-        """Return the TensorSpec of a batch of any length."""
-        first = next(self.batches(np.array([0]), 1, 0))
-        return tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
+    def first(self) -> tuple:
+        """Return a batch of the first example alone."""
+        return next(self.batches(np.array([0]), 1, 0))
 
 
 class EpochTimer(keras.callbacks.Callback):
@@ -170,43 +169,42 @@ class FollowRates(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self._rates[0]
 
 
-def cosine_rates(rate: float, n_steps: int) -> np.ndarray:
-    """Return the rates (n_steps + 1,) from `rate` before the first step to 0 behind the last."""
-    return rate * (1 + np.cos(np.pi * np.arange(n_steps + 1) / n_steps)) / 2
-
-
-def train(
-    network: keras.Model,
-    training: Examples,
-    validation: Examples | None,
-    *,
-    epochs: int,
-    initial_epoch: int,
-    batch_size: int,
-    seed: int,
-    callbacks: list[keras.callbacks.Callback],
-    rates: np.ndarray | None,
-    verbose: int,
-) -> tuple[dict[str, list[float]], list[float]]:
-    """Train a compiled network and return its history and the seconds of each epoch.
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained.
 
     `rates` are the learning rates before the first step and after each of them; None leaves the
     rate to the optimizer and the callbacks.
     """
+
+    epochs: int
+    batch_size: int
+    seed: int
+    initial_epoch: int = 0
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    rates: np.ndarray | None = None
+    mixing: Mixing | None = None
+    verbose: int = 0
+
+
+def train(
+    network: keras.Model, training: Examples, validation: Examples | None, plan: Plan
+) -> tuple[dict[str, list[float]], list[float]]:
+    """Train a compiled network and return its history and the seconds of each epoch."""
     failures: list[Exception] = []
     timer = EpochTimer()
-    follow = [] if rates is None else [FollowRates(rates)]
-    pipeline = _Pipeline(failures, batch_size)
+    follow = [] if plan.rates is None else [FollowRates(plan.rates)]
+    pipeline = _Pipeline(failures, plan.batch_size)
     try:
         history = network.fit(
-            pipeline.epochs(training, initial_epoch, seed),
-            steps_per_epoch=n_batches(training, batch_size),
+            pipeline.epochs(training, plan),
+            steps_per_epoch=n_batches(training, plan.batch_size),
             validation_data=None if validation is None else pipeline.one_pass(validation),
-            initial_epoch=initial_epoch,
-            epochs=initial_epoch + epochs,
+            initial_epoch=plan.initial_epoch,
+            epochs=plan.initial_epoch + plan.epochs,
             shuffle=False,  # the pipeline shuffles
-            callbacks=[timer, *follow, *callbacks],
-            verbose=verbose,
+            callbacks=[timer, *follow, *plan.callbacks],
+            verbose=plan.verbose,
         )
     except tf.errors.OpError:
         # TensorFlow wraps what went wrong while a batch was made in an error of its own.
@@ -233,15 +231,18 @@ class _Pipeline:
     failures: list[Exception]
     batch_size: int
 
-    def epochs(self, examples: Examples, initial_epoch: int, seed: int) -> tf.data.Dataset:
+    def epochs(self, examples: Examples, plan: Plan) -> tf.data.Dataset:
         """Yield the batches of one shuffled epoch after another, without end."""
 
         def batches() -> Iterator[tuple]:
-            for epoch in itertools.count(initial_epoch):
-                order = np.random.default_rng((seed, epoch)).permutation(len(examples))
-                yield from examples.batches(order, self.batch_size, epoch)
+            step = itertools.count(plan.initial_epoch * n_batches(examples, self.batch_size))
+            for epoch in itertools.count(plan.initial_epoch):
+                order = np.random.default_rng((plan.seed, epoch)).permutation(len(examples))
+                for batch in examples.batches(order, self.batch_size, epoch):
+                    yield self._mixed(batch, plan, next(step))
 
-        return self._dataset(examples, batches, tf.data.INFINITE_CARDINALITY)
+        first = self._mixed(examples.first(), plan, 0)
+        return self._dataset(first, batches, tf.data.INFINITE_CARDINALITY)
 
     def one_pass(self, examples: Examples) -> tf.data.Dataset:
         """Yield the batches of every example once, in order."""
@@ -249,11 +250,21 @@ class _Pipeline:
         def batches() -> Iterator[tuple]:
             return examples.batches(np.arange(len(examples)), self.batch_size, 0)
 
-        return self._dataset(examples, batches, n_batches(examples, self.batch_size))
+        return self._dataset(
+            next(examples.batches(np.array([0]), 1, 0)),
+            batches,
+            n_batches(examples, self.batch_size),
+        )
+
+    def _mixed(self, batch: tuple, plan: Plan, step: int) -> tuple:
+        """Mix the rows of a batch, if that is planned."""
+        return batch if plan.mixing is None else plan.mixing.mix(*batch, seed=plan.seed, step=step)
 
     def _dataset(
-        self, examples: Examples, batches: Callable[[], Iterator[tuple]], cardinality: int
+        self, first: tuple, batches: Callable[[], Iterator[tuple]], cardinality: int
     ) -> tf.data.Dataset:
+        """Make a dataset of batches of any length that are like the first."""
+
         def guarded() -> Iterator[tuple]:
             try:
                 yield from batches()
@@ -261,5 +272,6 @@ class _Pipeline:
                 self.failures.append(error)
                 raise
 
-        dataset = tf.data.Dataset.from_generator(guarded, output_signature=examples.signature())
+        signature = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
+        dataset = tf.data.Dataset.from_generator(guarded, output_signature=signature)
         return dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(2)

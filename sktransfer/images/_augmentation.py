@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Sequence
 from numbers import Real
-from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from sktransfer._errors import unknown_name
-from sktransfer._validation import Interval, StrOptions, validate_parameters
-from sktransfer.images._batch import as_images
+from sktransfer._validation import Interval, StrOptions
+from sktransfer.images._affine import (
+    about,
+    centre,
+    composed,
+    in_pixels,
+    linear,
+    rotations,
+    upper_left,
+)
+from sktransfer.images._augmentation_base import Augmentation
+from sktransfer.images._draws import between, uniforms
+from sktransfer.images._photometry import change_hue, change_saturation, check_rgb, per_image
+from sktransfer.images._rectangles import masks, rectangle_sides, starts
 from sktransfer.images._warp import FILL_MODES, affine_warp
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from PIL.Image import Image
 
 __all__ = ["PRESETS", "ImageAugmentation"]
 
@@ -65,7 +71,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 # An image's random numbers, by position: to switch one change on leaves the other draws as they
-# were, and to reorder the list would change every seeded result.
+# were, and to reorder the list would change every seeded result. New ones go to the end.
 _DRAWS = (
     "rotation",
     "width_shift",
@@ -77,16 +83,31 @@ _DRAWS = (
     "vertical_flip",
     "brightness",
     "contrast",
+    "crop_area",
+    "crop_ratio",
+    "crop_x",
+    "crop_y",
+    "saturation",
+    "hue",
+    "erasing",
+    "erasing_area",
+    "erasing_ratio",
+    "erasing_x",
+    "erasing_y",
 )
 
+# Width to height of erased rectangles; the paper's.
+_ERASING_RATIO = (0.3, 1 / 0.3)
 
-class ImageAugmentation(BaseEstimator):
-    """Random geometric and photometric changes to images, drawn anew for each (seed, id).
 
-    Rotation, shifts, shear, zoom and flips are composed into one affine map for each image and
-    carried out by one bilinear warp of the whole batch, so images are resampled once. Then come
-    brightness and contrast. Each draw is uniform and depends on nothing but `seed` and the image's
-    id, never on the rest of the batch.
+class ImageAugmentation(Augmentation):
+    """Random changes of geometry, light and colour to images, drawn anew for each (seed, id).
+
+    Crop, rotation, shifts, shear, zoom and flips are composed into one affine map for each image
+    and carried out by one bilinear warp of the whole batch, so images are resampled once. Then come
+    brightness, contrast, saturation and hue, and at last erasing. Each draw depends on nothing but
+    `seed` and the image's id, never on the rest of the batch, and is uniform where nothing else is
+    said.
 
     Parameters
     ----------
@@ -112,22 +133,49 @@ class ImageAugmentation(BaseEstimator):
         image, or the image again.
     fill_value : float, default=0.0
         The fill of "constant", on the pixels' scale.
+    crop_scale : float, default=1.0
+        From above 0 to 1: a part of the image is stretched to the whole, whose area, as a fraction
+        of the image's, is drawn from [crop_scale, 1], and its place from all where it fits [2]_.
+        0.08 is usual where much data is trained on for long.
+    crop_ratio : (float, float), default=(3 / 4, 4 / 3)
+        Range of the crop's width to its height, in pixels. The ratio is log-uniform over that part
+        of the range with which the area fits into the image; if there is none, the nearest ratio
+        that fits. Without effect where `crop_scale` is 1.
+    saturation : float, default=0.0
+        From 0 to 1: the distances of the pixels to their own grey (ITU-R BT.601) are multiplied by
+        a factor drawn from [1 - saturation, 1 + saturation].
+    hue : float, default=0.0
+        From 0 to 0.5: a fraction of the circle of colours, drawn from [-hue, hue], is added to the
+        pixels' hue (HSV).
+    erasing : float, default=0.0
+        Probability, 0 to 1, that a rectangle of the image is replaced by the image's mean colour
+        [3]_.
+    erasing_scale : (float, float), default=(0.02, 0.33)
+        Range of the erased area, as a fraction of the image's. The rectangle's width to its height
+        is log-uniform in [0.3, 3.33], as far as it fits; its sides are rounded to whole pixels.
 
     Notes
     -----
-    Parameters and results are those of Keras' ``ImageDataGenerator`` [1]_ with the same draws, for
-    every fill mode, but for four points. Keras 3 moves images sideways by `height_shift_range` and
-    up or down by `width_shift_range`, here each does what its name says. Keras 3 exchanges height
-    and width in the centre of rotation, here it is the image's own (for square images it is the
-    same). Whole numbers and floats mean the same here in shifts of a pixel and more, where Keras
-    draws whole pixels for an integer. And brightness is not rounded to whole numbers.
+    Parameters and results of rotation, shifts, shear, zoom, flips and fill are those of Keras'
+    ``ImageDataGenerator`` [1]_ with the same draws, for every fill mode, but for four points. Keras
+    3 moves images sideways by `height_shift_range` and up or down by `width_shift_range`, here each
+    does what its name says. Keras 3 exchanges height and width in the centre of rotation, here it
+    is the image's own (for square images it is the same). Whole numbers and floats mean the same
+    here in shifts of a pixel and more, where Keras draws whole pixels for an integer. And
+    brightness is not rounded to whole numbers.
 
     "wrap" is carried out by SciPy, about three times slower than the other modes; like Keras' and
     SciPy's it takes an image's first and last pixel for the same place.
 
+    The crop is of the image as it came. Rotations and shifts are those of the crop, and what they
+    bring in from beyond it is the image itself, as far as that reaches, and only then the fill.
+    Saturation and hue are those of torchvision's ``ColorJitter``, in a fixed order.
+
     References
     ----------
     .. [1] https://keras.io/api/data_loading/image/
+    .. [2] Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, arXiv:1409.4842.
+    .. [3] Zhong et al., "Random Erasing Data Augmentation", AAAI 2020, arXiv:1708.04896.
 
     Examples
     --------
@@ -155,6 +203,12 @@ class ImageAugmentation(BaseEstimator):
         "contrast": [Interval(Real, 0, 1, closed="both")],
         "fill_mode": [StrOptions(set(FILL_MODES))],
         "fill_value": [Interval(Real, None, None, closed="neither")],
+        "crop_scale": [Interval(Real, 0, 1, closed="right")],
+        "crop_ratio": [tuple, list],
+        "saturation": [Interval(Real, 0, 1, closed="both")],
+        "hue": [Interval(Real, 0, 0.5, closed="both")],
+        "erasing": [Interval(Real, 0, 1, closed="both")],
+        "erasing_scale": [tuple, list],
     }
 
     def __init__(
@@ -170,6 +224,12 @@ class ImageAugmentation(BaseEstimator):
         contrast: float = 0.0,
         fill_mode: str = "nearest",
         fill_value: float = 0.0,
+        crop_scale: float = 1.0,
+        crop_ratio: Sequence[float] = (3 / 4, 4 / 3),
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        erasing: float = 0.0,
+        erasing_scale: Sequence[float] = (0.02, 0.33),
     ):
         self.rotation = rotation
         self.width_shift = width_shift
@@ -182,6 +242,12 @@ class ImageAugmentation(BaseEstimator):
         self.contrast = contrast
         self.fill_mode = fill_mode
         self.fill_value = fill_value
+        self.crop_scale = crop_scale
+        self.crop_ratio = crop_ratio
+        self.saturation = saturation
+        self.hue = hue
+        self.erasing = erasing
+        self.erasing_scale = erasing_scale
 
     @classmethod
     def preset(cls, name: str) -> ImageAugmentation:
@@ -221,98 +287,33 @@ class ImageAugmentation(BaseEstimator):
         Raises
         ------
         ValueError
-            Also a TypeError (scikit-learn's ``InvalidParameterError``): names the first parameter
-            of a wrong type or outside its range, and what is accepted.
+            Names the first parameter of a wrong type or outside its range, and what is accepted.
         """
-        validate_parameters(self)
+        super().validate()
+        _check_range("crop_ratio", self.crop_ratio, largest=None)
+        _check_range("erasing_scale", self.erasing_scale, largest=1)
 
-    def augment(self, images: np.ndarray, *, seed: int, ids: np.ndarray) -> np.ndarray:
-        """Change each image at random, as its id and the seed determine.
+    @property
+    def needs_pixel_range(self) -> bool:
+        """Whether light or colour is changed, which takes pixels for values from 0 to 255."""
+        return any((self.brightness, self.contrast, self.saturation, self.hue))
 
-        Parameters
-        ----------
-        images : ndarray of shape (n, height, width, channels)
-            Pixels on any scale, unless brightness or contrast are in use: those take 0..255.
-        seed : int
-            For all images together, such as one for each epoch; any whole number.
-        ids : array-like of int of shape (n,)
-            What tells the images apart, such as their positions in the data set.
-
-        Returns
-        -------
-        ndarray of shape (n, height, width, channels), float32
-            Within 0..255 if brightness or contrast are in use, else within each image's own range
-            (`fill_value` aside). With nothing switched on these are the images as they came, not
-            copied where they are float32.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of its range, or the shape of `images` or `ids` doesn't fit.
-        TypeError
-            If `seed` or the `ids` are not whole numbers.
-        """
-        self.validate()
-        images = np.asarray(images, dtype=np.float32)
-        if images.ndim != 4:
-            raise ValueError(
-                f"images must have shape (n, height, width, channels), got shape {images.shape}"
-            )
-        seed, ids = _checked_seed(seed), _checked_ids(ids, len(images))
-        if len(images) == 0:
-            return images
-        uniforms = dict(zip(_DRAWS, _uniforms(seed, ids), strict=True))
+    def _augment(self, images: np.ndarray, seed: int, ids: np.ndarray) -> np.ndarray:
+        draws = dict(zip(_DRAWS, uniforms(seed, ids, len(_DRAWS)), strict=True))
         if self._is_geometric():
             images = affine_warp(
                 images,
-                self._matrices(uniforms, images.shape[1:3]),
+                self._matrices(draws, images.shape[1:3]),
                 fill_mode=self.fill_mode,
                 fill_value=self.fill_value,
             )
         if self.brightness or self.contrast:
-            images = self._change_light(images, uniforms)
+            images = self._change_light(images, draws)
+        if self.saturation or self.hue:
+            images = self._change_colour(images, draws)
+        if self.erasing:
+            images = self._erase(images, draws)
         return images
-
-    def plot(self, image: np.ndarray | str | PathLike | Image, n: int = 5, seed: int = 0) -> Figure:
-        """Draw an image beside augmented versions of it.
-
-        Parameters
-        ----------
-        image : ndarray of shape (height, width) or (height, width, 3), path or PIL image
-            Pixels 0..255, also as floats.
-        n : int, default=5
-            How many versions: those of the ids 0 to n - 1.
-        seed : int, default=0
-            As in `augment`.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            One row of n + 1 pictures, the original first. It needs no display; save it with
-            ``savefig``.
-
-        Raises
-        ------
-        ValueError
-            If `n` is not positive, a parameter is out of its range, or it is no such image.
-        """
-        from matplotlib.figure import Figure
-
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n!r}")
-        original = _as_rgb(image)
-        copies = np.repeat(original[None], n, axis=0)
-        versions = self.augment(copies, seed=seed, ids=np.arange(n))
-
-        height, width = original.shape[:2]
-        figure = Figure(figsize=(1.6 * (n + 1), 1.6 * height / width + 0.3), layout="constrained")
-        titles = ["original", *(f"version {i}" for i in range(1, n + 1))]
-        pictures = [original, *versions]
-        for axes, title, picture in zip(figure.subplots(1, n + 1), titles, pictures, strict=True):
-            axes.imshow(picture.clip(0, 255).astype(np.uint8))
-            axes.set_title(title, fontsize="medium")
-            axes.set_axis_off()
-        return figure
 
     def _is_geometric(self) -> bool:
         """Whether pixels move at all."""
@@ -325,109 +326,107 @@ class ImageAugmentation(BaseEstimator):
                 self.zoom,
                 self.horizontal_flip,
                 self.vertical_flip,
+                self.crop_scale < 1,
             )
         )
 
-    def _matrices(self, uniforms: dict[str, np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    def _matrices(self, draws: dict[str, np.ndarray], size: tuple[int, int]) -> np.ndarray:
         """Compose each image's (2, 3) map from output to input pixels (x, y), about the centre.
 
-        Flips come last in the image, hence first in the map.
+        Flips come last in the image, hence first in the map, and the crop the other way round.
         """
-        height, width = size
-        angle = np.deg2rad(_between(-self.rotation, self.rotation, uniforms["rotation"]))
-        rotation = _matrix(np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle))
-        angle = np.deg2rad(_between(-self.shear, self.shear, uniforms["shear"]))
-        shear = _matrix(1, -np.sin(angle), 0, np.cos(angle))
-        zoom = _matrix(
-            _between(1 - self.zoom, 1 + self.zoom, uniforms["zoom_x"]),
+        rotation = rotations(between(-self.rotation, self.rotation, draws["rotation"]))
+        angle = np.deg2rad(between(-self.shear, self.shear, draws["shear"]))
+        shear = linear(1, -np.sin(angle), 0, np.cos(angle))
+        zoom = linear(
+            between(1 - self.zoom, 1 + self.zoom, draws["zoom_x"]),
             0,
             0,
-            _between(1 - self.zoom, 1 + self.zoom, uniforms["zoom_y"]),
+            between(1 - self.zoom, 1 + self.zoom, draws["zoom_y"]),
         )
-        flip = _matrix(
-            _signs(self.horizontal_flip, uniforms["horizontal_flip"]),
+        flip = linear(
+            _signs(self.horizontal_flip, draws["horizontal_flip"]),
             0,
             0,
-            _signs(self.vertical_flip, uniforms["vertical_flip"]),
+            _signs(self.vertical_flip, draws["vertical_flip"]),
         )
-        width_shift = _pixels(self.width_shift, width)
-        height_shift = _pixels(self.height_shift, height)
+        height_shift, width_shift = map(in_pixels, (self.height_shift, self.width_shift), size)
         shift = np.stack(
             [
-                _between(-width_shift, width_shift, uniforms["width_shift"]),
-                _between(-height_shift, height_shift, uniforms["height_shift"]),
+                between(-width_shift, width_shift, draws["width_shift"]),
+                between(-height_shift, height_shift, draws["height_shift"]),
             ],
             axis=-1,
         )[..., None]
+        matrices = about(centre(size), rotation @ shear @ zoom @ flip, rotation @ shift)
+        if self.crop_scale < 1:
+            matrices = composed(self._crops(draws, size), matrices)
+        return matrices
 
-        linear = rotation @ shear @ zoom @ flip
-        centre = np.array([[width / 2 - 0.5], [height / 2 - 0.5]])
-        return np.concatenate([linear, rotation @ shift + centre - linear @ centre], axis=-1)
+    def _crops(self, draws: dict[str, np.ndarray], size: tuple[int, int]) -> np.ndarray:
+        """Map the whole image to a part of it, for each image (n, 2, 3)."""
+        height, width = size
+        heights, widths = rectangle_sides(
+            between(self.crop_scale, 1, draws["crop_area"]),
+            self.crop_ratio,
+            draws["crop_ratio"],
+            size,
+        )
+        maps = linear(widths / width, 0, 0, heights / height)
+        corners = np.stack(
+            [draws["crop_x"] * (width - widths), draws["crop_y"] * (height - heights)], axis=-1
+        )
+        return about(upper_left(), maps, corners[..., None])
 
-    def _change_light(self, images: np.ndarray, uniforms: dict[str, np.ndarray]) -> np.ndarray:
+    def _change_light(self, images: np.ndarray, draws: dict[str, np.ndarray]) -> np.ndarray:
         """Draw and apply brightness, then contrast, and clip to 0..255."""
-        brightness = _factors(self.brightness, uniforms["brightness"])
-        contrast = _factors(self.contrast, uniforms["contrast"])
+        brightness = per_image(_factors(self.brightness, draws["brightness"]))
+        contrast = per_image(_factors(self.contrast, draws["contrast"]))
         mean = images.mean(axis=(1, 2, 3), keepdims=True)
         # contrast * (brightness * x - brightness * mean) + brightness * mean, in two passes.
         changed = images * (contrast * brightness)
         changed += (1 - contrast) * brightness * mean
         return np.clip(changed, 0, 255, out=changed)
 
+    def _change_colour(self, images: np.ndarray, draws: dict[str, np.ndarray]) -> np.ndarray:
+        """Draw and apply saturation, then hue."""
+        check_rgb(images)
+        if self.saturation:
+            images = change_saturation(images, _factors(self.saturation, draws["saturation"]))
+        if self.hue:
+            images = change_hue(images, between(-self.hue, self.hue, draws["hue"]))
+        return images
 
-def _checked_seed(seed: int) -> int:
-    """Return the seed as an unsigned 64-bit integer."""
-    try:
-        return operator.index(seed) % 2**64
-    except TypeError:
-        raise TypeError(f"seed must be an integer, got {seed!r}") from None
-
-
-def _checked_ids(ids: np.ndarray, n: int) -> np.ndarray:
-    """Return the ids as (n,) unsigned 64-bit integers."""
-    ids = np.asarray(ids)
-    if ids.shape != (n,):
-        raise ValueError(f"ids must have shape ({n},), one for each image; got shape {ids.shape}")
-    if ids.dtype.kind not in "iu" and n > 0:
-        raise TypeError(f"ids must be integers, got dtype {ids.dtype}")
-    return ids.astype(np.uint64)
-
-
-def _uniforms(seed: int, ids: np.ndarray) -> np.ndarray:
-    """Random numbers (len(_DRAWS), n) in [0, 1): a hash of the seed, the id and the position."""
-    key = _splitmix64(np.array([seed], dtype=np.uint64))
-    key = _splitmix64(key + ids)
-    positions = np.arange(1, len(_DRAWS) + 1, dtype=np.uint64)[:, None]
-    bits = _splitmix64(key + positions * _GOLDEN_GAMMA)
-    return (bits >> np.uint64(11)) * 2.0**-53
-
-
-_GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+    def _erase(self, images: np.ndarray, draws: dict[str, np.ndarray]) -> np.ndarray:
+        """Draw rectangles and fill them with the mean colour of their image."""
+        size = images.shape[1:3]
+        erased = draws["erasing"] < self.erasing
+        smallest, largest = self.erasing_scale
+        sides = rectangle_sides(
+            between(smallest, largest, draws["erasing_area"]),
+            _ERASING_RATIO,
+            draws["erasing_ratio"],
+            size,
+        )
+        heights, widths = (np.maximum(np.rint(lengths), 1) * erased for lengths in sides)
+        top = starts(heights, size[0], draws["erasing_y"])
+        left = starts(widths, size[1], draws["erasing_x"])
+        patches = masks((top, top + heights), (left, left + widths), size)
+        # One axis after the other: both at once take ten times longer.
+        colours = images.mean(axis=1, keepdims=True).mean(axis=2, keepdims=True)
+        return np.where(patches, colours, images)
 
 
-def _splitmix64(state: np.ndarray) -> np.ndarray:
-    """Mix 64 bits thoroughly (Steele, Lea and Flood 2014), for each number on its own."""
-    mixed = state + _GOLDEN_GAMMA
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
-
-
-def _as_rgb(image: np.ndarray | str | PathLike | Image) -> np.ndarray:
-    """Read one image as an array (height, width, 3) of pixels 0..255."""
-    if isinstance(image, np.ndarray):
-        return as_images(image[None], pixel_range=(0, 255)).take([0])[0]
-    return as_images([image]).take([0])[0]
-
-
-def _between(low: float, high: float, uniform: np.ndarray) -> np.ndarray:
-    """Stretch numbers in [0, 1) to [low, high); exact where the two are one."""
-    return low + (high - low) * uniform
-
-
-def _pixels(shift: float, side: int) -> float:
-    """Give a shift in pixels: below 1 it is a fraction of the side."""
-    return shift * side if shift < 1 else shift
+def _check_range(name: str, value: Sequence[float], largest: float | None) -> None:
+    """Raise ValueError unless a parameter is a pair 0 < low <= high, up to the largest."""
+    numbers = len(value) == 2 and all(isinstance(end, Real) for end in value)
+    limit = np.inf if largest is None else largest
+    if not (numbers and 0 < value[0] <= value[1] <= limit and np.isfinite(value[1])):
+        bound = "" if largest is None else f" <= {largest}"
+        raise ValueError(
+            f"The {name!r} parameter of ImageAugmentation must be a pair of numbers "
+            f"0 < low <= high{bound}. Got {value!r} instead."
+        )
 
 
 def _signs(flips: bool, uniform: np.ndarray) -> np.ndarray:
@@ -436,10 +435,5 @@ def _signs(flips: bool, uniform: np.ndarray) -> np.ndarray:
 
 
 def _factors(strength: float, uniform: np.ndarray) -> np.ndarray:
-    """One float32 factor (n, 1, 1, 1) for each image."""
-    return _between(1 - strength, 1 + strength, uniform).astype(np.float32)[:, None, None, None]
-
-
-def _matrix(a, b, c, d) -> np.ndarray:
-    """Stack numbers and (n,) arrays to matrices [[a, b], [c, d]] of shape (n, 2, 2)."""
-    return np.stack(np.broadcast_arrays(a, b, c, d), axis=-1).reshape(-1, 2, 2)
+    """One factor for each image, about 1."""
+    return between(1 - strength, 1 + strength, uniform)

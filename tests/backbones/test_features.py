@@ -34,6 +34,7 @@ from sktransfer import (
 from sktransfer.backbones import _engine, _extraction, _features
 from sktransfer.cache import CacheWarning, memory_store
 from sktransfer.datasets import load_cifar10
+from sktransfer.images._resize import INTERPOLATIONS
 
 NAMED = [
     value
@@ -188,6 +189,23 @@ def test_openvino_gives_the_same_features(images, precision):
     together = Parallel(2, prefer="threads")(delayed(features.transform)(images) for _ in range(4))
     for again in together:
         np.testing.assert_array_equal(again, rows)
+
+
+@pytest.mark.parametrize("interpolation", sorted(INTERPOLATIONS))
+@pytest.mark.parametrize("scale", [1, 2])
+def test_openvino_resizes_in_every_way(images, interpolation, scale):
+    images = images[:2].repeat(scale, axis=1).repeat(scale, axis=2)
+    way = {"input_size": (48, 40), "interpolation": interpolation, "cache": None}
+    expected = cheap(**way).fit_transform(images)
+    rows = cheap(engine="openvino", **way).fit_transform(images)
+    np.testing.assert_allclose(rows, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_openvino_runs_networks_with_dropout(images):
+    way = {"backbone": "efficientnet_v2_b0", "cache": None}
+    expected = cheap(**way).fit_transform(images)
+    rows = cheap(engine="openvino", **way).fit_transform(images)
+    np.testing.assert_allclose(rows, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_missing_openvino_is_told_before_anything_is_done(images, monkeypatch):

@@ -138,3 +138,10 @@ def test_norm_stays_where_folding_would_change_something_else(layers):
         strict=True,
     ):
         np.testing.assert_allclose(actual, wanted, atol=1e-6)
+
+
+def test_nothing_random_is_left_in_a_folded_network():
+    network = get_backbone("efficientnet_v2_b0").build((32, 32, 3))
+    assert any(isinstance(layer, keras.layers.Dropout) for layer in network.layers)
+    folded = fold_batch_norms(network)
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in folded.layers)

@@ -158,7 +158,8 @@ def test_nothing_is_resized_that_has_its_size():
 
 
 @pytest.mark.parametrize(
-    ("pooling", "n_features"), [("avg", 1024), ("max", 1024), ("flatten", 4096)]
+    ("pooling", "n_features"),
+    [("avg", 1024), ("max", 1024), ("avg+max", 2048), ("gem", 1024), ("flatten", 4096)],
 )
 def test_poolings(pooling, n_features):
     recipe = replace(RECIPE, image_size=(64, 64), input_size=(64, 64), pooling=pooling)
@@ -169,6 +170,8 @@ def test_poolings(pooling, n_features):
     expected = {
         "avg": maps.mean(axis=(1, 2)),
         "max": maps.max(axis=(1, 2)),
+        "avg+max": np.concatenate([maps.mean(axis=(1, 2)), maps.max(axis=(1, 2))], axis=1),
+        "gem": np.cbrt((maps.clip(1e-6) ** 3).mean(axis=(1, 2))),
         "flatten": maps.reshape(2, -1),
     }[pooling]
     assert network.output_shape == (None, n_features)

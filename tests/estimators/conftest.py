@@ -108,17 +108,11 @@ def not_trained(monkeypatch):
     """Let estimators do everything but train; the list of what they would have trained on."""
     calls = []
 
-    def record(network, training, validation, *, epochs, **options):
+    def record(network, training, validation, plan):
         calls.append(
-            SimpleNamespace(
-                network=network,
-                training=training,
-                validation=validation,
-                epochs=epochs,
-                **options,
-            )
+            SimpleNamespace(network=network, training=training, validation=validation, **vars(plan))
         )
-        return {"loss": [0.0] * epochs}, [0.0] * epochs
+        return {"loss": [0.0] * plan.epochs}, [0.0] * plan.epochs
 
     monkeypatch.setattr(_base, "train", record)
     monkeypatch.setattr(_base, "train_on_features", record)

@@ -86,9 +86,26 @@ def test_blocks_follow_their_parameters(noise, not_trained):
     assert float(sum(fitted.model_.losses)) == pytest.approx(0.1 * squares, rel=1e-5)
 
 
+def test_blocks_may_have_several_convolutions_before_they_pool(noise, not_trained):
+    fitted = small(n_blocks=2, convs_per_block=2, filters=[4, 6], pooling="avg").fit(*noise)
+    convolutions = layers_of(fitted, keras.layers.Conv2D)
+    assert [layer.filters for layer in convolutions] == [4, 4, 6, 6]
+    assert [layer.output.shape[1] for layer in convolutions] == [14, 12, 4, 2]
+    assert layers_of(fitted, keras.layers.GlobalAveragePooling2D)[0].output.shape == (None, 6)
+
+
+def test_blocks_compute_in_bfloat16_and_keep_weights_in_float32(noise):
+    X, y = noise
+    fitted = small(precision="bfloat16", epochs=1).fit(X, y)
+    convolution = layers_of(fitted, keras.layers.Conv2D)[0]
+    assert (convolution.compute_dtype, convolution.kernel.dtype) == ("bfloat16", "float32")
+    np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"n_blocks": 2, "convs_per_block": 4}, "too small for n_blocks=2: block 2 is left with"),
         ({"n_blocks": 2, "filters": [4]}, "one for each of n_blocks=2"),
         ({"filters": [0]}, "filters must hold positive integers"),
         ({"n_blocks": 4}, "too small for n_blocks=4: block 3 is left with 2 pixels"),
@@ -235,5 +252,5 @@ def test_images_are_never_changed(noise):
 def test_changes_of_light_need_to_know_the_range(noise, not_trained):
     X, y = noise
     net = small(augmentation=ImageAugmentation(brightness=0.2), pixel_range=None)
-    with pytest.raises(ValueError, match="brightness or contrast"):
+    with pytest.raises(ValueError, match="light or colour"):
         net.fit(X / 7.0, y)

@@ -146,6 +146,140 @@ def test_the_table_of_layers_tells_what_is_frozen(tuned):
     assert "block_conv" in tuned("last_block").summary()
 
 
+# Stages ------------------------------------------------------------------------------------------
+
+
+def test_stages_train_what_they_name_when_they_begin(images, not_trained):
+    stages = {3: "all", 0: "head", 1: "last_block"}
+    fitted = tuner(unfreeze=stages, epochs=5, learning_rate_schedule="cosine").fit(*images)
+    assert [call.epochs for call in not_trained] == [1, 2, 2]
+    assert [call.initial_epoch for call in not_trained] == [0, 1, 3]
+    assert [len(call.network.trainable_weights) for call in not_trained] == [2, 5, 8]
+    for call in not_trained:  # a schedule of its own each
+        assert call.rates[0] == 0.01
+        assert call.rates[-1] == 0
+    assert fitted.n_iter_ == 5
+
+
+def test_the_head_is_trained_on_features_before_all_is(images, extracted):
+    X, y = images
+    fitted = tuner(unfreeze={0: "head", 2: "all"}, epochs=3).fit(X, y)
+    assert extracted == [24]
+    assert moved(fitted) == STEM | BLOCK
+    head_alone = tuner(unfreeze="head", epochs=2).fit(X, y)
+    np.testing.assert_allclose(fitted.history_["loss"][:2], head_alone.history_["loss"], rtol=1e-6)
+    assert fitted.parameter_counts_ == tuner(unfreeze="all", epochs=1).fit(X, y).parameter_counts_
+
+
+def test_partial_fits_go_through_the_stages(images):
+    X, y = images
+    fitted = tuner(unfreeze={0: "head", 1: "last_block"})
+    fitted.partial_fit(X, y)
+    assert moved(fitted) == set()
+    fitted.partial_fit(X, y)
+    assert moved(fitted) == BLOCK
+
+
+def test_a_warm_start_may_unfreeze_more(images):
+    X, y = images
+    fitted = tuner(unfreeze="head", warm_start=True).fit(X, y)
+    fitted.set_params(unfreeze="last_block").fit(X, y)
+    assert moved(fitted) == BLOCK
+    assert fitted.n_iter_ == 4
+
+
+def test_what_has_been_trained_is_not_taken_for_pretrained(images, extracted):
+    """Frozen again, the block is no longer the one of the file: nothing is computed ahead."""
+    X, y = images
+    fitted = tuner(unfreeze={0: "all", 1: "head"}, epochs=2).fit(X, y)
+    assert extracted == []
+    np.testing.assert_allclose(fitted.model_(X), fitted.predict_proba(X), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "unfreeze", [{}, {1: "all"}, {0: "head", -1: "all"}, {0: "head", "2": "all"}, {0: 0}, {0: None}]
+)
+def test_impossible_stages_are_refused(images, not_trained, unfreeze):
+    with pytest.raises(ValueError, match="unfreeze"):
+        tuner(unfreeze=unfreeze).fit(*images)
+    assert not_trained == []
+
+
+def test_the_backbone_stays_near_where_it_started(images):
+    free = tuner(unfreeze="all", epochs=10).fit(*images)
+    pulled = tuner(unfreeze="all", epochs=10, optimizer="sgd", l2_sp=50.0).fit(*images)
+
+    def distance(fitted):
+        pairs = zip(
+            untrained(fitted).get_layer("backbone").trainable_weights,
+            fitted.model_.get_layer("backbone").trainable_weights,
+            strict=True,
+        )
+        return sum(float(np.square(old.numpy() - new.numpy()).sum()) for old, new in pairs)
+
+    same_way = tuner(unfreeze="all", epochs=10, optimizer="sgd").fit(*images)
+    assert distance(pulled) < 0.3 * distance(same_way)
+    assert distance(free) > 0
+
+
+def test_a_pull_survives_a_pickle_and_the_short_way(images):
+    X, y = images
+    fitted = tuner(unfreeze="last_block", l2_sp=1.0, epochs=1).fit(X, y)
+    copied = pickle.loads(pickle.dumps(fitted))
+    for estimator in (fitted, copied):
+        estimator.partial_fit(X, y)
+    np.testing.assert_array_equal(copied.predict_proba(X), fitted.predict_proba(X))
+
+
+# Batch normalization -----------------------------------------------------------------------------
+
+
+def statistics(network, layer):
+    norm = network.get_layer("backbone").get_layer(layer)
+    return norm.moving_mean.numpy(), norm.moving_variance.numpy()
+
+
+def test_adapted_statistics_are_those_of_the_training_images(images):
+    X, y = images
+    fitted = tuner(batch_norm="adapt", epochs=1).fit(X, y)
+    plain = untrained(fitted)
+    stem = keras.Model(
+        plain.get_layer("backbone").input, plain.get_layer("backbone").get_layer("stem_conv").output
+    )
+    maps = stem(X / 127.5 - 1).numpy()
+    mean, variance = statistics(fitted.model_, "stem_bn")
+    np.testing.assert_allclose(mean, maps.mean(axis=(0, 1, 2)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(variance, maps.var(axis=(0, 1, 2)), rtol=1e-3)
+    assert moved(fitted) == STATISTICS
+
+
+def test_adapted_statistics_are_averaged_over_batches(images, monkeypatch):
+    X, y = images
+    monkeypatch.setattr("sktransfer.estimators._adapting.BATCH", 6)
+    mean, _ = statistics(tuner(batch_norm="adapt", epochs=1).fit(X, y).model_, "stem_bn")
+    monkeypatch.setattr("sktransfer.estimators._adapting.BATCH", 24)
+    at_once, _ = statistics(tuner(batch_norm="adapt", epochs=1).fit(X, y).model_, "stem_bn")
+    np.testing.assert_allclose(mean, at_once, rtol=1e-3, atol=1e-5)
+
+
+def test_adapted_statistics_hold_in_training_and_prediction(images):
+    X, y = images
+    fitted = tuner(batch_norm="adapt", unfreeze="all", epochs=1).fit(X, y)
+    before = statistics(fitted.model_, "block_bn")
+    fitted.partial_fit(X, y)
+    np.testing.assert_array_equal(before, statistics(fitted.model_, "block_bn"))
+    np.testing.assert_allclose(fitted.model_(X), fitted.predict_proba(X), rtol=1e-4, atol=1e-6)
+
+
+def test_images_of_validation_leave_adapted_statistics_alone(images):
+    X, y = images
+    alone = tuner(batch_norm="adapt", epochs=1).fit(X, y)
+    beside = tuner(batch_norm="adapt", epochs=1).fit(X, y, X_val=255 - X, y_val=y)
+    np.testing.assert_array_equal(
+        statistics(alone.model_, "stem_bn"), statistics(beside.model_, "stem_bn")
+    )
+
+
 @pytest.mark.parametrize("batch_norm", ["inference", "train"])
 @pytest.mark.parametrize("unfreeze", ["head", "all"])
 def test_the_loss_is_that_of_the_mode_of_batch_normalization(images, unfreeze, batch_norm):

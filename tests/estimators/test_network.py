@@ -144,6 +144,7 @@ def one_step(rate=0.5, **parameters):
     return DenseHead(
         (),
         optimizer="sgd",
+        momentum=0.0,
         learning_rate=rate,
         epochs=1,
         batch_size=60,

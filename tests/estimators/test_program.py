@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sktransfer import DenseHead, DenseHeadRegressor
 from sktransfer.estimators import _program_pool
 from sktransfer.estimators._architecture import architecture_of, network_of
+from sktransfer.estimators._updates import UpdateRules
 
 
 def head(**parameters):
@@ -43,10 +44,11 @@ def assert_same(one, other):
 def plainly_trained(estimator, X, y, weights=None):
     """Train by Keras' `train_on_batch`, as slow and obvious as can be."""
     twin = clone(estimator)
-    targets = twin._check_data(X, y, reset=True)[1]
-    twin._start()
+    rows, targets = twin._check_data(X, y, reset=True)
+    twin._start(rows)
     twin._compile(twin._trained, twin._new_optimizer())
-    network, rates = twin.model_, twin._rates_for(np.empty(len(X)))
+    UpdateRules().install(twin._trained)
+    network, rates = twin.model_, twin._rates_for(np.empty(len(X)), twin.epochs)
     step = 0
     for epoch in range(twin.epochs):
         order = np.random.default_rng((twin._seed, epoch)).permutation(len(X))

@@ -12,8 +12,8 @@ from sktransfer._errors import ImageError
 from sktransfer.estimators._training import (
     AugmentedRows,
     Examples,
-    FeatureRows,
     ImageRows,
+    Plan,
     Rows,
     Subset,
     n_batches,
@@ -60,7 +60,7 @@ class NumberedRows(Rows):
         return (self.first + indices)[:, None].astype(np.float32)
 
 
-def run(rows=None, *, validation=None, epochs=3, initial_epoch=0, seed=0):
+def run(rows=None, *, validation=None, epochs=3, initial_epoch=0, seed=0, mixing=None):
     """Train on numbered rows; return batches of training and of validation, history, seconds."""
     rows = NumberedRows() if rows is None else rows
     witness = Witness()
@@ -71,13 +71,13 @@ def run(rows=None, *, validation=None, epochs=3, initial_epoch=0, seed=0):
         network,
         Examples(rows, np.zeros(len(rows), np.float32)),
         validation and Examples(validation, np.zeros(len(validation))),
-        epochs=epochs,
-        initial_epoch=initial_epoch,
-        batch_size=BATCH_SIZE,
-        seed=seed,
-        callbacks=[],
-        rates=None,
-        verbose=0,
+        Plan(
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            batch_size=BATCH_SIZE,
+            seed=seed,
+            mixing=mixing,
+        ),
     )
     return witness.look(True), witness.look(False), history, seconds
 
@@ -156,32 +156,13 @@ def test_an_error_of_the_network_is_not_taken_for_one_of_the_batches():
     network.compile("sgd", "mse")
     examples = Examples(NumberedRows(), np.zeros(N_ROWS))
     with pytest.raises(Exception, match="reshape") as caught:
-        train(
-            network,
-            examples,
-            None,
-            epochs=1,
-            initial_epoch=0,
-            batch_size=BATCH_SIZE,
-            seed=0,
-            callbacks=[],
-            rates=None,
-            verbose=0,
-        )
+        train(network, examples, None, Plan(epochs=1, batch_size=BATCH_SIZE, seed=0))
     assert not isinstance(caught.value, ImageError)
 
 
 @pytest.mark.parametrize(("n", "batches"), [(1, 1), (4, 1), (5, 2), (8, 2)])
 def test_a_shorter_last_batch_counts(n, batches):
     assert n_batches(Examples(NumberedRows(n), np.zeros(n)), 4) == batches
-
-
-def test_a_signature_has_room_for_batches_of_any_length():
-    examples = Examples(
-        FeatureRows(np.zeros((3, 5), np.float32)), np.zeros(3, np.int32), np.ones(3, np.float32)
-    )
-    specs = [(spec.shape.as_list(), spec.dtype.name) for spec in examples.signature()]
-    assert specs == [([None, 5], "float32"), ([None], "int32"), ([None], "float32")]
 
 
 def test_a_subset_counts_its_rows_from_zero():
@@ -233,3 +214,18 @@ def test_views_leave_the_images_alone(augmented, small_images):
     before = small_images.copy()
     augmented.take(np.arange(len(small_images)), epoch=1)
     np.testing.assert_array_equal(small_images, before)
+
+
+class Numbering:
+    """Stands for what mixes batches: rows become the number of their step."""
+
+    def mix(self, rows, targets, *, seed, step):
+        return np.full(rows.shape, 100 * seed + step, np.float32), targets
+
+
+def test_batches_are_mixed_by_seed_and_step_in_training_alone():
+    training, validation, *_ = run(
+        validation=NumberedRows(5), epochs=2, initial_epoch=1, seed=7, mixing=Numbering()
+    )
+    assert [set(batch) for batch in training] == [{700 + step} for step in range(3, 9)]
+    assert list(chain(*validation[:2])) == list(range(5))

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_sample_image
 from sklearn.pipeline import Pipeline
 
-from sktransfer.images import _augmentation
-from sktransfer.images._augmentation import PRESETS, ImageAugmentation
+from sktransfer.images._augmentation import _DRAWS, PRESETS, ImageAugmentation
+from sktransfer.images._draws import uniforms
 from sktransfer.images._warp import FILL_MODES, affine_warp
 
 EVERYTHING = {
@@ -26,6 +26,8 @@ EVERYTHING = {
     "horizontal_flip": True,
     "vertical_flip": True,
 }
+COLOURS = {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.3}
+CROP_AND_ERASE = {"crop_scale": 0.3, "erasing": 0.6}
 
 
 def photographs(n, height, width, seed=0):
@@ -43,7 +45,7 @@ def draws_as_keras_takes_them(augmentation, seed, ids, size):
     """The drawn parameters of each image, as Keras' ``apply_transform`` takes them."""
     height, width = size
     a = augmentation
-    columns = _augmentation._uniforms(seed, ids.astype(np.uint64)).T
+    columns = uniforms(seed, ids.astype(np.uint64), len(_DRAWS)).T
     return [
         {
             "theta": a.rotation * (2 * u["rotation"] - 1),
@@ -55,7 +57,7 @@ def draws_as_keras_takes_them(augmentation, seed, ids, size):
             "flip_horizontal": a.horizontal_flip and u["horizontal_flip"] < 0.5,
             "flip_vertical": a.vertical_flip and u["vertical_flip"] < 0.5,
         }
-        for u in (dict(zip(_augmentation._DRAWS, column, strict=True)) for column in columns)
+        for u in (dict(zip(_DRAWS, column, strict=True)) for column in columns)
     ]
 
 
@@ -180,9 +182,7 @@ def test_an_augmentation_that_is_switched_off_leaves_the_images_as_they_are():
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 def test_an_image_does_not_depend_on_its_neighbours_or_their_order(fill_mode):
     images, ids = photographs(12, 9, 14), np.arange(100, 112)
-    augmentation = ImageAugmentation(
-        **EVERYTHING, brightness=0.5, contrast=0.5, fill_mode=fill_mode
-    )
+    augmentation = ImageAugmentation(**EVERYTHING, **COLOURS, **CROP_AND_ERASE, fill_mode=fill_mode)
     together = augmentation.augment(images, seed=3, ids=ids)
     order = np.random.default_rng(0).permutation(12)
     shuffled = augmentation.augment(images[order], seed=3, ids=ids[order])
@@ -202,36 +202,19 @@ def test_other_seeds_and_other_ids_give_other_images():
     assert len(np.unique(everything, axis=0)) == 21
 
 
-def test_the_draws_of_a_seed_stay_the_same_from_version_to_version():
-    draws = _augmentation._uniforms(7, np.array([0, 41], dtype=np.uint64))
-    expected = [[0.409179, 0.641296], [0.996737, 0.201214], [0.101393, 0.697608]]
-    np.testing.assert_allclose(draws[:3], expected, rtol=0, atol=5e-7)
-
-
-def test_the_hash_is_splitmix64():
-    # The first outputs of the published generator for the seed 1234567.
-    gamma = int(_augmentation._GOLDEN_GAMMA)
-    states = np.array([(1234567 + i * gamma) % 2**64 for i in range(3)], dtype=np.uint64)
-    assert _augmentation._splitmix64(states).tolist() == [
-        6457827717110365317,
-        3203168211198807973,
-        9817491932198370423,
-    ]
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(), first=st.integers(0, 2**63 - 5000))
-def test_draws_fill_their_ranges_evenly_whatever_the_seed_and_the_ids(seed, first):
-    ids = first + np.arange(4000, dtype=np.uint64)
-    draws = _augmentation._uniforms(_augmentation._checked_seed(seed), ids)
-    assert draws.min() >= 0
-    assert draws.max() < 1
-    # Each bin expects 400, with a standard deviation of 19.
-    counts = np.stack([np.histogram(row, bins=10, range=(0, 1))[0] for row in draws])
-    assert np.abs(counts - 400).max() < 120
-    correlations = np.corrcoef(draws) - np.eye(len(draws))
-    assert np.abs(correlations).max() < 0.1
-    assert np.abs(np.mean((draws[:, 1:] - 0.5) * (draws[:, :-1] - 0.5))) < 0.01
+def test_the_draws_of_older_parameters_keep_their_places():
+    assert _DRAWS[:10] == (
+        "rotation",
+        "width_shift",
+        "height_shift",
+        "shear",
+        "zoom_x",
+        "zoom_y",
+        "horizontal_flip",
+        "vertical_flip",
+        "brightness",
+        "contrast",
+    )
 
 
 def test_switching_on_one_change_does_not_change_the_draws_of_another():
@@ -273,6 +256,169 @@ def test_contrast_is_about_the_mean_of_the_brightened_image():
     assert np.ptp(means / images.mean(axis=(1, 2, 3))) > 0.2
 
 
+def ramps(n, height, width):
+    """Images whose red is the pixel's column and whose green is its row: they tell of a map."""
+    image = np.zeros((height, width, 3), np.float32)
+    image[..., 0] = np.arange(width)
+    image[..., 1] = np.arange(height)[:, None]
+    return np.repeat(image[None], n, axis=0)
+
+
+def crop_boxes(augmented):
+    """Read (left, upper, right, lower), in pixels, off ramps that were cropped."""
+    height, width = augmented.shape[1:3]
+    x, y = augmented[:, 0, :, 0].astype(float), augmented[:, :, 0, 1].astype(float)
+    # In the middle no point lies beyond the centres of the outer pixels.
+    step_x = x[:, width // 2] - x[:, width // 2 - 1]
+    step_y = y[:, height // 2] - y[:, height // 2 - 1]
+    left = x[:, width // 2] + 0.5 - step_x * (width // 2 + 0.5)
+    upper = y[:, height // 2] + 0.5 - step_y * (height // 2 + 0.5)
+    return np.stack([left, upper, left + step_x * width, upper + step_y * height], axis=1)
+
+
+def test_crops_are_what_pillow_resizes_to_the_whole_image():
+    from PIL import Image
+
+    images = photographs(60, 24, 31).astype(np.float32)
+    augmentation = ImageAugmentation(crop_scale=0.1, crop_ratio=(0.5, 2))
+    boxes = crop_boxes(augmentation.augment(ramps(60, 24, 31), seed=2, ids=np.arange(60)))
+    cropped = augmentation.augment(images, seed=2, ids=np.arange(60))
+    for image, box, crop in zip(images, boxes, cropped, strict=True):
+        box = np.clip(box, 0, [31, 24, 31, 24])  # read with an error of rounding
+        expected = [
+            Image.fromarray(channel).resize((31, 24), Image.Resampling.BILINEAR, box=tuple(box))
+            for channel in np.moveaxis(image, -1, 0)
+        ]
+        np.testing.assert_allclose(crop, np.stack(expected, axis=-1), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (30, 50)])
+def test_crops_fill_their_ranges_of_area_ratio_and_place(size):
+    height, width = size
+    augmentation = ImageAugmentation(crop_scale=0.25, crop_ratio=(0.8, 1.5))
+    augmented = augmentation.augment(ramps(2000, *size), seed=0, ids=np.arange(2000))
+    left, upper, right, lower = crop_boxes(augmented).T
+    areas = (right - left) * (lower - upper) / (height * width)
+    ratios = (right - left) / (lower - upper)
+    assert min(left.min(), upper.min()) > -1e-3
+    assert (right - width).max() < 1e-3
+    assert (lower - height).max() < 1e-3
+    counts, _ = np.histogram(areas, bins=10, range=(0.25, 1))
+    assert counts.sum() == 2000
+    assert np.abs(counts - 200).max() < 80  # a standard deviation is 13
+    # The nearest ratio that fits is that of the image where the area is all of it.
+    assert min(0.8, width / height) - 1e-3 < ratios.min() < 0.83
+    assert 1.45 < ratios.max() < max(1.5, width / height) + 1e-3
+    for start, end, side in ((left, right, width), (upper, lower, height)):
+        room = side - (end - start)
+        places = (start / np.where(room > 1, room, 1))[room > 1]
+        shares = np.histogram(places, bins=4, range=(0, 1))[0] / len(places)
+        assert np.abs(shares - 0.25).max() < 0.06  # a standard deviation is 0.01
+
+
+def test_a_crop_is_turned_and_shifted_after_it_was_taken():
+    crop = {"crop_scale": 0.3}
+    images = ramps(40, 30, 30)
+    alone = ImageAugmentation(**crop).augment(images, seed=0, ids=np.arange(40))
+    flipped = ImageAugmentation(**crop, horizontal_flip=True).augment(
+        images, seed=0, ids=np.arange(40)
+    )
+    mirrored = np.isclose(flipped, alone[:, :, ::-1], atol=1e-3).all(axis=(1, 2, 3))
+    untouched = np.isclose(flipped, alone, atol=1e-3).all(axis=(1, 2, 3))
+    assert (mirrored ^ untouched).all()
+    assert 10 < mirrored.sum() < 30
+
+
+def test_saturation_scales_the_distances_to_grey():
+    images, ids = photographs(300, 6, 6) // 4 + 96, np.arange(300)
+    augmented = ImageAugmentation(saturation=0.6).augment(images, seed=0, ids=ids)
+    luma = np.array([0.299, 0.587, 0.114])
+    grey = images @ luma
+    np.testing.assert_allclose(augmented @ luma, grey, rtol=1e-5)
+    colour = images - grey[..., None]
+    factors = ((augmented - grey[..., None]) * colour).sum(axis=(1, 2, 3)) / (colour**2).sum(
+        axis=(1, 2, 3)
+    )
+    np.testing.assert_allclose(
+        augmented, grey[..., None] + factors[:, None, None, None] * colour, atol=1e-3
+    )
+    assert 0.4 - 1e-4 <= factors.min() < 0.42
+    assert 1.58 < factors.max() <= 1.6 + 1e-4
+
+
+def test_hue_turns_the_circle_of_colours_by_up_to_its_fraction():
+    import colorsys
+
+    red = np.zeros((400, 1, 1, 3), np.float32)
+    red[..., 0] = 255
+    augmented = ImageAugmentation(hue=0.25).augment(red, seed=0, ids=np.arange(400))
+    hues = np.array([colorsys.rgb_to_hsv(*colour)[0] for colour in augmented[:, 0, 0] / 255])
+    turns = (hues + 0.5) % 1 - 0.5
+    assert -0.25 <= turns.min() < -0.24
+    assert 0.24 < turns.max() <= 0.25
+    assert turns.mean() == pytest.approx(0, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["saturation", "hue"])
+def test_colours_need_three_channels(name):
+    with pytest.raises(
+        ValueError, match=r"images must have 3 channels .* got shape \(2, 4, 4, 1\)"
+    ):
+        ImageAugmentation(**{name: 0.1}).augment(np.zeros((2, 4, 4, 1)), seed=0, ids=[0, 1])
+
+
+def test_erasing_puts_the_mean_colour_into_one_rectangle_of_some_of_the_images():
+    images, ids = photographs(1000, 20, 30).astype(np.float32), np.arange(1000)
+    augmented = ImageAugmentation(erasing=0.4, erasing_scale=(0.05, 0.3)).augment(
+        images, seed=0, ids=ids
+    )
+    means = images.mean(axis=(1, 2), dtype=np.float64)
+    changed = (augmented != images).any(axis=-1)
+    erased = changed.any(axis=(1, 2))
+    assert 340 < erased.sum() < 460  # a standard deviation is 15
+    areas, ratios, centres = [], [], []
+    for i in np.flatnonzero(erased):
+        rows, columns = (
+            np.flatnonzero(changed[i].any(axis=1)),
+            np.flatnonzero(changed[i].any(axis=0)),
+        )
+        patch = augmented[i, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        np.testing.assert_allclose(patch, np.broadcast_to(means[i], patch.shape), rtol=1e-4)
+        height, width = patch.shape[:2]
+        areas.append(height * width / 600)
+        ratios.append(width / height)
+        centres.append([rows.mean() / 19, columns.mean() / 29])
+    # Sides are whole pixels: of 5 or so, half a pixel is a tenth.
+    assert 0.03 < min(areas) < 0.07
+    assert 0.27 < max(areas) < 0.34
+    assert np.mean(areas) == pytest.approx(0.175, abs=0.02)
+    assert 0.25 < min(ratios) < 0.4
+    assert 2.5 < max(ratios) < 4
+    np.testing.assert_allclose(np.mean(centres, axis=0), 0.5, atol=0.04)
+
+
+def test_erasing_works_on_pixels_of_any_scale_and_of_any_number_of_channels():
+    images = np.random.default_rng(0).normal(0, 1000, (30, 9, 9, 2)).astype(np.float32)
+    augmented = ImageAugmentation(erasing=1.0).augment(images, seed=0, ids=np.arange(30))
+    assert (augmented != images).any(axis=(1, 2, 3)).all()
+    assert (augmented == images).any(axis=(1, 2, 3)).all()
+    all_of_it = ImageAugmentation(erasing=1.0, erasing_scale=(1, 1))
+    np.testing.assert_allclose(
+        all_of_it.augment(images, seed=0, ids=np.arange(30)),
+        np.broadcast_to(images.mean(axis=(1, 2), keepdims=True), images.shape),
+        atol=0.01,
+    )
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
+def test_light_and_colour_need_pixels_of_a_known_range(name):
+    assert ImageAugmentation(**{name: 0.1}).needs_pixel_range is True
+
+
+def test_geometry_and_erasing_take_pixels_on_any_scale():
+    assert ImageAugmentation(**EVERYTHING, **CROP_AND_ERASE).needs_pixel_range is False
+
+
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 def test_an_image_of_one_value_stays_exactly_so(fill_mode):
     images = np.full((40, 16, 16, 3), 200.7, np.float32)
@@ -283,7 +429,9 @@ def test_an_image_of_one_value_stays_exactly_so(fill_mode):
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 def test_values_stay_within_0_to_255(fill_mode):
     images = np.random.default_rng(0).choice([0, 255], (50, 8, 8, 3)).astype(np.uint8)
-    for parameters in (EVERYTHING, {**EVERYTHING, "brightness": 1.0, "contrast": 1.0}):
+    bright = {"brightness": 1.0, "contrast": 1.0}
+    colourful = {"saturation": 1.0, "hue": 0.5}
+    for parameters in (EVERYTHING, {**EVERYTHING, **bright, **CROP_AND_ERASE}, colourful):
         augmented = ImageAugmentation(**parameters, fill_mode=fill_mode).augment(
             images, seed=0, ids=np.arange(50)
         )
@@ -294,7 +442,9 @@ def test_values_stay_within_0_to_255(fill_mode):
 
 def test_geometry_keeps_pixels_of_any_scale_within_each_image_s_own_range():
     images = np.random.default_rng(0).normal(0, 1000, (30, 8, 8, 3)).astype(np.float32)
-    augmented = ImageAugmentation(**EVERYTHING).augment(images, seed=0, ids=np.arange(30))
+    augmented = ImageAugmentation(**EVERYTHING, **CROP_AND_ERASE).augment(
+        images, seed=0, ids=np.arange(30)
+    )
     assert (augmented.min(axis=(1, 2, 3)) >= images.min(axis=(1, 2, 3))).all()
     assert (augmented.max(axis=(1, 2, 3)) <= images.max(axis=(1, 2, 3))).all()
     assert augmented.min() < -1000
@@ -303,10 +453,14 @@ def test_geometry_keeps_pixels_of_any_scale_within_each_image_s_own_range():
 def test_the_caller_s_images_are_not_written_to():
     images = photographs(4, 8, 8).astype(np.float32)
     before = images.copy()
-    ImageAugmentation(**EVERYTHING, brightness=0.5, fill_mode="constant").augment(
-        images, seed=0, ids=np.arange(4)
-    )
-    ImageAugmentation(contrast=0.5).augment(images, seed=0, ids=np.arange(4))
+    for parameters in (
+        {**EVERYTHING, "brightness": 0.5, "fill_mode": "constant"},
+        {"contrast": 0.5},
+        {"saturation": 0.5},
+        {"hue": 0.5},
+        {"erasing": 1.0},
+    ):
+        ImageAugmentation(**parameters).augment(images, seed=0, ids=np.arange(4))
     np.testing.assert_array_equal(images, before)
 
 
@@ -330,6 +484,16 @@ def test_an_empty_batch_stays_empty():
         ("contrast", [-0.1, 1.1], [0, 1]),
         ("fill_mode", ["mirror", None], list(FILL_MODES)),
         ("fill_value", ["black", np.nan, np.inf], [-1.5, 255]),
+        ("crop_scale", [0, 1.1, np.nan], [0.01, 1]),
+        (
+            "crop_ratio",
+            [1.0, (1,), (0, 1), (2, 1), (1, 2, 3), ("1", "2"), (np.nan, 1), (1, np.inf), None],
+            [(1, 1), [0.5, 2], (2, 3)],
+        ),
+        ("saturation", [-0.1, 1.1], [0, 1]),
+        ("hue", [-0.1, 0.6], [0, 0.5]),
+        ("erasing", [-0.1, 1.1], [0, 1]),
+        ("erasing_scale", [0.3, (0, 0.1), (0.1, 1.1), (0.3, 0.2), "ab"], [(0.1, 0.1), [0.5, 1]]),
     ],
 )
 def test_parameters_out_of_their_range_are_named(name, bad, good):

@@ -1,0 +1,104 @@
+"""Runs of strategies on all of CIFAR-10 in parts, each with settings of its own, as one table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cells that are run alike."""
+
+    folder: str
+    strategies: tuple[str, ...]
+    backbones: tuple[str, ...]
+    epochs: int | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters in place of the recipe's."""
+
+
+def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
+    """Run those of a part's cells that are not finished."""
+    from sktransfer import make_strategy
+    from sktransfer.evaluation import run_benchmark
+
+    run_benchmark(
+        dataset,
+        part.strategies,
+        part.backbones,
+        output=output / part.folder,
+        recipe=recipe,
+        epochs=part.epochs,
+        make_estimator=partial(make_strategy, **part.overrides),
+        save_winner=False,
+    )
+
+
+def read_parts(parts: Iterable[Part], output: Path) -> list[tuple[Part, pd.DataFrame]]:
+    """Read the finished cells of the parts that were run."""
+    from sktransfer.evaluation import read_results
+
+    return [
+        (part, read_results(output / part.folder))
+        for part in parts
+        if (output / part.folder / "run.json").exists()
+    ]
+
+
+def store_table(name: str, table: pd.DataFrame, note: str) -> Path:
+    """Store a table beside its machine and versions; return the folder for its pictures."""
+    from sktransfer.evaluation._report import describe_environment, write_json
+
+    pictures = RESULTS / name
+    pictures.mkdir(parents=True, exist_ok=True)
+    table.to_csv(RESULTS / f"{name}.csv", index=False, float_format="%.6g")
+    header = {
+        **describe_environment(),
+        "images": "40,000 train, 10,000 validation, 10,000 test",
+        "note": note,
+    }
+    write_json(RESULTS / f"{name}.json", header)
+    return pictures
+
+
+def copy_curves(part: Part, output: Path, pictures: Path, suffix: str = "") -> None:
+    """Copy the learning curves of a part."""
+    for curve in (output / part.folder / "pictures").glob("learning-*.png"):
+        shutil.copy(curve, pictures / f"{curve.stem}{suffix}.png")
+
+
+def parse(description: str, parts: Iterable[Part]) -> argparse.Namespace:
+    """Read the command line, and let the weights be found."""
+    options = argparse.ArgumentParser(description=description.splitlines()[0])
+    options.add_argument("--data", required=True, help="zip file or folder of CIFAR-10")
+    options.add_argument("--weights-dir", required=True, help="folder of ImageNet weights")
+    options.add_argument("--output", required=True, type=Path, help="folder of the runs")
+    names = [part.folder for part in parts]
+    options.add_argument("--parts", nargs="*", choices=names, default=names, help="what to run")
+    options.add_argument("--note", default="", help="what a reader of the times must know")
+    arguments = options.parse_args()
+    os.environ["SKTRANSFER_WEIGHTS"] = arguments.weights_dir
+    return arguments
+
+
+def run_parts(parts: Iterable[Part], arguments: argparse.Namespace, recipe: str) -> None:
+    """Run what was asked for and is not finished."""
+    from sktransfer.evaluation import load_dataset
+
+    dataset = load_dataset("cifar10", arguments.data)
+    for part in parts:
+        if part.folder in arguments.parts:
+            print(part.folder, file=sys.stderr)
+            run_part(part, dataset, arguments.output, recipe)

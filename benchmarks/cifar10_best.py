@@ -1,0 +1,96 @@
+"""Run our own recipes on CIFAR-10, and put each figure beside the study's.
+
+    python -m benchmarks.cifar10_best --data cifar10.zip --weights-dir DIR --output DIR
+
+40,000 images to train, 10,000 to validate, 10,000 to test, as in the study; the recipe is "best",
+with the input size that suits images of 32x32 pixels. What was tuned was tuned on validation
+images. A run that was stopped goes on where it was when it is started again with the same output,
+and ``--parts`` chooses what is run.
+
+The table is written to ``benchmarks/results/cifar10_best.csv``, beside a header that names machine
+and versions, and the learning curves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks._cifar10_runs import Part, copy_curves, parse, read_parts, run_parts, store_table
+from benchmarks.cifar10_study import STUDY_TEST_ACCURACY
+
+FAST = {"precision": "bfloat16", "engine": "openvino"}
+"""Of frozen backbones; what it costs in accuracy is measured by ``benchmarks.precision``."""
+
+PARTS = (
+    Part("cnn", ("cnn",), ("vgg16",)),
+    Part("features-vgg16", ("features",), ("vgg16",), overrides={"input_size": 64, **FAST}),
+    Part(
+        "features-mobilenet", ("features",), ("mobilenet",), overrides={"input_size": 160, **FAST}
+    ),
+    Part(
+        "features-lite0",
+        ("features",),
+        ("efficientnet_lite0",),
+        overrides={"input_size": 160, **FAST},
+    ),
+    Part("views-vgg16", ("features+augment",), ("vgg16",), overrides={"input_size": 64, **FAST}),
+    Part(
+        "views-mobilenet",
+        ("features+augment",),
+        ("mobilenet",),
+        overrides={"input_size": 160, **FAST},
+    ),
+    Part(
+        "finetune-mobilenet",
+        ("finetune+augment",),
+        ("mobilenet",),
+        overrides={"input_size": 96},
+    ),
+    Part(
+        "finetune-lite0",
+        ("finetune+augment",),
+        ("efficientnet_lite0",),
+        overrides={"input_size": 96},
+    ),
+    Part(
+        "finetune-vgg16",
+        ("finetune+augment",),
+        ("vgg16",),
+        overrides={"input_size": 32, "precision": "bfloat16"},
+    ),
+    Part("cnn+augment", ("cnn+augment",), ("vgg16",)),
+)
+
+
+def described(part: Part, table: pd.DataFrame) -> pd.DataFrame:
+    """Put each cell of a part beside the study's figure, its minutes and its command."""
+    cells = zip(table["strategy"], table["backbone"], strict=True)
+    table["study_test_accuracy"] = [STUDY_TEST_ACCURACY.get(cell) for cell in cells]
+    table["input_size"] = part.overrides.get("input_size")
+    table["minutes"] = (table["fit_seconds"] + table["predict_seconds"]) / 60
+    table["command"] = f"python -m benchmarks.cifar10_best --parts {part.folder}"
+    return table
+
+
+def collect(output: Path, note: str) -> pd.DataFrame:
+    """Store the table of all parts that were run, and their learning curves."""
+    parts = read_parts(PARTS, output)
+    tables = [described(part, table) for part, table in parts if len(table)]
+    table = pd.concat(tables, ignore_index=True)
+    pictures = store_table("cifar10_best", table, note)
+    for part, _ in parts:
+        copy_curves(part, output, pictures)
+    return table
+
+
+def main() -> None:
+    """Run what is not finished, and collect all of it."""
+    arguments = parse(__doc__, PARTS)
+    run_parts(PARTS, arguments, recipe="best")
+    print(collect(arguments.output, arguments.note).to_string())
+
+
+if __name__ == "__main__":
+    main()

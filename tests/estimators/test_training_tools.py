@@ -1,0 +1,173 @@
+"""What a training step may be made of: averages of weights and of gradients, clipping, mixing."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from sktransfer import ConvNetClassifier, DenseHead, FineTuneClassifier, Mixing
+from sktransfer.images import ImageAugmentation
+
+
+def head(**parameters):
+    defaults = {
+        "hidden_layer_sizes": (),
+        "optimizer": "sgd",
+        "momentum": 0.0,
+        "learning_rate": 0.1,
+        "batch_size": 20,
+        "epochs": 2,
+        "random_state": 0,
+    }
+    return DenseHead(**{**defaults, **parameters})
+
+
+class Steps(keras.callbacks.Callback):
+    """Keeps the weights behind each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = []
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.weights.append([weight.numpy() for weight in self.model.trainable_weights])
+
+
+# Averaged weights --------------------------------------------------------------------------------
+
+
+def test_the_average_of_the_weights_is_kept(blobs):
+    steps = Steps()
+    fitted = head(ema_momentum=0.8, callbacks=[steps]).fit(*blobs)
+    average = steps.weights[0]
+    for weights in steps.weights[1:]:
+        average = [0.8 * old + 0.2 * new for old, new in zip(average, weights, strict=True)]
+    for kept, expected in zip(fitted.model_.get_weights(), average, strict=True):
+        np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_the_average_is_what_is_evaluated(blobs):
+    X, y = blobs
+    fitted = head(ema_momentum=0.8).fit(X, y, X_val=X, y_val=y)
+    truth = np.searchsorted(fitted.classes_, y)
+    loss = -np.log(fitted.predict_proba(X)[np.arange(len(y)), truth]).mean()
+    assert fitted.history_["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
+
+
+def test_early_stopping_goes_back_to_the_best_average(blobs):
+    X, y = blobs
+    fitted = head(
+        ema_momentum=0.9, early_stopping=True, patience=1, epochs=8, learning_rate=30.0
+    ).fit(X, y, X_val=X[::2], y_val=y[::2])
+    truth = np.searchsorted(fitted.classes_, y[::2])
+    probabilities = fitted.predict_proba(X[::2])[np.arange(len(truth)), truth]
+    loss = -np.log(np.maximum(probabilities, 1e-7)).mean()
+    assert min(fitted.history_["val_loss"]) == pytest.approx(loss, rel=1e-4)
+
+
+# Gradients ---------------------------------------------------------------------------------------
+
+
+def test_gradients_of_small_batches_make_those_of_a_large_one(blobs):
+    small = head(batch_size=15, gradient_accumulation_steps=4, epochs=1).fit(*blobs)
+    large = head(batch_size=60, epochs=1).fit(*blobs)
+    for one, other in zip(small.model_.get_weights(), large.model_.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_long_gradient_is_shortened_to_the_norm(blobs):
+    steps = Steps()
+    start = head(learning_rate=1e-12, epochs=1).fit(*blobs).model_.get_weights()
+    head(global_clipnorm=1e-3, epochs=1, batch_size=60, callbacks=[steps]).fit(*blobs)
+    moves = [new - old for old, new in zip(start, steps.weights[0], strict=True)]
+    norm = np.sqrt(sum(np.square(move).sum() for move in moves))
+    assert norm == pytest.approx(0.1 * 1e-3, rel=1e-2)
+
+
+def test_momentum_is_that_of_descent(blobs):
+    """Without momentum, Keras' own default, the second step differs."""
+    one, other = (head(momentum=momentum).fit(*blobs) for momentum in (0.0, 0.9))
+    assert not np.array_equal(one.model_.get_weights()[0], other.model_.get_weights()[0])
+    assert other.model_.optimizer.nesterov
+
+
+# Warm-up -----------------------------------------------------------------------------------------
+
+
+def test_a_warm_up_lasts_the_epochs_it_says(blobs):
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def __deepcopy__(self, memo):
+            return self
+
+        def on_train_batch_begin(self, batch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    head(warmup_epochs=1.0, batch_size=15, callbacks=[Rates()]).fit(*blobs)
+    np.testing.assert_allclose(rates, [0.02, 0.04, 0.06, 0.08, 0.1, 0.1, 0.1, 0.1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"warmup_epochs": 3}, {"warmup_epochs": 1, "learning_rate_schedule": "one_cycle"}],
+)
+def test_an_impossible_warm_up_is_refused(blobs, not_trained, parameters):
+    with pytest.raises(ValueError, match="warmup_epochs"):
+        head(**parameters).fit(*blobs)
+    assert not_trained == []
+
+
+# Mixing ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    """40 images, uint8 (40, 12, 12, 3), of upright or lying stripes."""
+    rng = np.random.default_rng(0)
+    pattern = np.tile([0, 0, 160, 160], 3)[:, None] * np.ones((1, 12))
+    y = np.tile(["lying", "upright"], 20)
+    X = np.array([pattern if name == "lying" else pattern.T for name in y])[..., None]
+    return (X + rng.integers(0, 90, (40, 12, 12, 3))).astype(np.uint8), y
+
+
+def convnet(**parameters):
+    return ConvNetClassifier(
+        **{
+            "n_blocks": 1,
+            "filters": 8,
+            "hidden_layer_sizes": (),
+            "epochs": 6,
+            "batch_size": 8,
+            "learning_rate": 0.01,
+            "random_state": 0,
+            **parameters,
+        }
+    )
+
+
+@pytest.mark.parametrize("mixing", [Mixing(mixup=0.4), Mixing(mixup=0.0, cutmix=1.0)], ids=str)
+def test_networks_learn_from_mixed_images(stripes, mixing):
+    X, y = stripes
+    fitted = convnet(mixing=mixing).fit(X, y, X_val=X, y_val=y)
+    assert fitted.score(X, y) > 0.9
+    assert fitted.history_["val_accuracy"][-1] == pytest.approx(fitted.score(X, y))
+    assert fitted.history_["val_loss"][-1] < fitted.history_["loss"][-1]  # not mixed
+
+
+def test_mixed_images_count_with_their_weights(stripes):
+    X, y = stripes
+    weights = np.where(y == "lying", 3.0, 1.0)
+    mixing = Mixing(mixup=0.4)
+    fitted = convnet(mixing=mixing, augmentation=ImageAugmentation(horizontal_flip=True))
+    assert fitted.fit(X, y, sample_weight=weights).predict_proba(X).mean(axis=0)[0] > 0.5
+
+
+def test_a_head_on_a_frozen_backbone_has_no_images_to_mix(stripes, not_trained):
+    with pytest.raises(ValueError, match=r"mixing.*unfreeze='head'"):
+        FineTuneClassifier("tiny", weights=None, mixing=Mixing()).fit(*stripes)
+    assert not_trained == []
