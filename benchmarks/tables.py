@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
+ACCURACY = ROOT / "docs" / "accuracy.md"
 SPEED = (
     "extraction",
     "precision",
@@ -30,6 +31,8 @@ SPEED = (
     "scaling",
 )
 """The benchmarks of speed and memory, each with marks of its own in `PERFORMANCE`."""
+INGREDIENTS, BEST = "cifar10_ingredients", "cifar10_best"
+"""Those of accuracy, with marks in `ACCURACY`."""
 GUESSING = math.log(10)
 START, END = "<!-- results -->", "<!-- /results -->"
 
@@ -117,12 +120,47 @@ def fill(text: str) -> str:
 def fill_performance(text: str, results: Path = RESULTS) -> str:
     """Replace what stands between the marks of each benchmark by its table, if it has been run."""
     for name in SPEED:
-        table = speed(name, results) if (results / f"{name}.csv").exists() else ""
+        table = stored(name, results) if (results / f"{name}.csv").exists() else ""
         text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
     return text
 
 
-def speed(name: str, results: Path) -> str:
+def fill_accuracy(text: str, results: Path = RESULTS) -> str:
+    """Replace what stands between the marks of the benchmarks of accuracy, if they have been run."""
+    for name, write in ((INGREDIENTS, stored), (BEST, cifar10_best)):
+        table = write(name, results) if (results / f"{name}.csv").exists() else ""
+        text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
+    return text
+
+
+def cifar10_best(name: str, results: Path) -> str:
+    """Write the table of our own recipes, each figure beside the study's."""
+    table = pd.read_csv(results / f"{name}.csv", keep_default_na=False)
+    run = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+    rows = [
+        [
+            row["strategy"],
+            row["backbone"],
+            str(row["input_size"]),
+            f"{row['val_accuracy']:.1f}",
+            f"{row['test_accuracy']:.1f}",
+            f"{row['study_test_accuracy']:.1f}" if row["study_test_accuracy"] != "" else "",
+            f"{row['minutes']:.1f}",
+            f"`{row['command']}`",
+        ]
+        for _, row in table.iterrows()
+    ]
+    header = [
+        "strategy", "backbone", "input size", "validation %", "test %", "study, %", "minutes",
+        "command",
+    ]  # fmt: skip
+    return (
+        f"CIFAR-10 ({run['images']}), recipe `best`, {_machine(run)}. {run['note']}\n\n"
+        f"{_markdown(header, rows)}\n"
+    )
+
+
+def stored(name: str, results: Path) -> str:
     """Write the table of a benchmark as it is stored, with machine, versions and command."""
     table = pd.read_csv(results / f"{name}.csv")
     run = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
@@ -151,7 +189,8 @@ def _between(text: str, start: str, end: str, content: str) -> str:
 
 
 def main() -> None:
-    for page, filled in ((README, fill), (PERFORMANCE, fill_performance)):
+    pages = ((README, fill), (PERFORMANCE, fill_performance), (ACCURACY, fill_accuracy))
+    for page, filled in pages:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -110,11 +110,25 @@ def test_memory_and_scaling_are_measured(tmp_path, name):
     assert pd.read_csv(tmp_path / f"{name}.csv")["task"].nunique() >= 2
 
 
-def test_the_page_on_performance_shows_what_was_measured():
+@pytest.mark.parametrize("page", ["performance", "accuracy"])
+def test_the_pages_of_the_docs_show_what_was_measured(page):
     tables = import_module("benchmarks.tables")
-    text = tables.PERFORMANCE.read_text(encoding="utf-8")
+    text = getattr(tables, page.upper()).read_text(encoding="utf-8")
 
-    assert tables.fill_performance(text) == text
+    assert getattr(tables, f"fill_{page}")(text) == text
+
+
+@pytest.mark.slow
+def test_ingredients_are_compared_with_where_we_start(tmp_path):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+    script = import_module("benchmarks.cifar10_ingredients")
+
+    script.main(["--quick", "--output", str(tmp_path), "--networks", "mobilenet"])
+
+    table = pd.read_csv(tmp_path / "cifar10_ingredients.csv")
+    assert len(table) == len(script.ingredients("mobilenet"))
+    assert table["gain"][0] == 0
+    assert table["accuracy"].between(0, 100).all()
 
 
 def test_a_stored_table_is_put_between_its_marks(tmp_path):

@@ -181,9 +181,9 @@ def test_probes_have_no_epochs_to_override():
             "strategy 'features': Unknown parameter 'epoch'; did you mean 'epochs'",
         ),
         (
-            {"name": "cnn", "pooling": "max"},
+            {"name": "cnn", "unfreeze": "all"},
             TypeError,
-            "strategy 'cnn': Unknown parameter 'pooling'",
+            "strategy 'cnn': Unknown parameter 'unfreeze'",
         ),
     ],
 )
