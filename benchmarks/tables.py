@@ -31,7 +31,7 @@ SPEED = (
     "scaling",
 )
 """The benchmarks of speed and memory, each with marks of its own in `PERFORMANCE`."""
-INGREDIENTS, BEST = "cifar10_ingredients", "cifar10_best"
+INGREDIENTS, FEW_SHOT, BEST = "cifar10_ingredients", "cifar10_few_shot", "cifar10_best"
 """Those of accuracy, with marks in `ACCURACY`."""
 GUESSING = math.log(10)
 START, END = "<!-- results -->", "<!-- /results -->"
@@ -126,8 +126,8 @@ def fill_performance(text: str, results: Path = RESULTS) -> str:
 
 
 def fill_accuracy(text: str, results: Path = RESULTS) -> str:
-    """Replace what stands between the marks of the benchmarks of accuracy, if they have been run."""
-    for name, write in ((INGREDIENTS, stored), (BEST, cifar10_best)):
+    """Replace what stands between the marks of each benchmark of accuracy, if it has been run."""
+    for name, write in ((INGREDIENTS, stored), (FEW_SHOT, stored), (BEST, cifar10_best)):
         table = write(name, results) if (results / f"{name}.csv").exists() else ""
         text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
     return text

@@ -237,7 +237,11 @@ layer_decay : float in (0, 1], default=1.0
     between are spaced evenly on a logarithmic scale, by depth [9]_.
 l2_sp : float >= 0, default=0.0
     Strength of the pull of the backbone's weights towards the pretrained ones, the factor of half
-    the squared distance [11]_. The losses in `history_` are without it."""
+    the squared distance [11]_. The losses in `history_` are without it.
+stochastic_depth : float in [0, 1), default=0.0
+    How often the last residual branch of a backbone that has branches to drop, such as Keras'
+    EfficientNets, is dropped in training; the others less, in proportion to their depth [12]_. For
+    backbones that train as a whole."""
 
 FINE_TUNING_REFERENCES = """\
 .. [8] Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
@@ -247,7 +251,8 @@ FINE_TUNING_REFERENCES = """\
 .. [10] Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016,
        arXiv:1603.04779.
 .. [11] Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", ICML
-       2018, arXiv:1802.01483."""
+       2018, arXiv:1802.01483.
+.. [12] Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016, arXiv:1603.09382."""
 
 PARAGRAPHS = {
     "backbone_parameters": BACKBONE_PARAMETERS,

@@ -43,6 +43,20 @@ STUDY_FINE_TUNING = {
     "epochs": 100,
 }
 
+ENLARGED = {
+    "pooling": "avg+max",  # maxima tell of small things that an average drowns
+    "interpolation": "bicubic",  # sharper than bilinear where small images are enlarged
+}
+BEST_INPUT = {
+    # Shallow features are less made for ImageNet's classes; pooled, they add little time.
+    "mobilenet": {
+        **ENLARGED,
+        "layers": ("conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_12_relu", "conv_pw_13_relu"),
+    },
+    "vgg16": {**ENLARGED, "layers": ("block3_pool", "block4_pool", "block5_pool")},
+}
+"""How features are taken from the frozen backbones for which it was measured."""
+
 BEST_CONVNET = {
     "n_blocks": 3,
     "filters": (32, 64, 128),
@@ -227,6 +241,7 @@ def make_strategy(
             {
                 **(source if "backbone" in _parameters(cls) else {}),
                 **augmentation,
+                **_input(name, recipe, source["backbone"]),
                 **strategy.recipes[recipe].get(step, {}),
                 **overrides,
             },
@@ -242,6 +257,12 @@ def make_strategy(
         # Heads and probes of every kind do better on features of one scale.
         steps = {"features": steps.pop("features"), "scale": StandardScaler(), **steps}
     return Pipeline(list(steps.items()))
+
+
+def _input(name: str, recipe: str, backbone: str) -> Mapping[str, Any]:
+    """Return what is particular to the features of a frozen backbone in a recipe."""
+    is_frozen = recipe == "best" and not name.startswith(("cnn", "finetune"))
+    return BEST_INPUT.get(backbone, {}) if is_frozen else {}
 
 
 def _parameters(cls: type[BaseEstimator]) -> list[str]:

@@ -18,7 +18,7 @@ from sktransfer import (
     list_strategies,
     make_strategy,
 )
-from sktransfer.strategies import RECIPES, STRATEGIES
+from sktransfer.strategies import BEST_INPUT, RECIPES, STRATEGIES
 
 # Parameters of the networks of the CIFAR-10 study: total, trainable, non-trainable. Of those on
 # features, the study counts the head alone.
@@ -78,6 +78,21 @@ def test_strategies_share_no_parameters(name):
     for key, value in first.get_params().items():
         if hasattr(value, "get_params"):
             assert second.get_params()[key] is not value
+
+
+@pytest.mark.parametrize("backbone", sorted(BEST_INPUT))
+@pytest.mark.parametrize("name", ["features", "features+augment", "linear_probe", "knn"])
+def test_frozen_backbones_that_are_known_give_several_depths(name, backbone):
+    best, study = (make_strategy(name, backbone, recipe=recipe) for recipe in ("best", "study"))
+    first = best[0] if name != "features+augment" else best
+    assert {key: first.get_params()[key] for key in BEST_INPUT[backbone]} == BEST_INPUT[backbone]
+    names = get_backbone(backbone).build((32, 32, 3)).layers
+    assert set(first.layers) <= {layer.name for layer in names}
+    assert "layers=" not in repr(study)
+    assert make_strategy("finetune", backbone).layers is None
+    chosen = make_strategy(name, backbone, pooling="max", layers=None)
+    chosen = chosen[0] if name != "features+augment" else chosen
+    assert (chosen.pooling, chosen.layers) == ("max", None)
 
 
 def test_pipelines_start_with_features_and_scale_them_in_the_best_recipe():

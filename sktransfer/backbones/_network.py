@@ -198,7 +198,9 @@ def pool_maps(maps: Any, pooling: str) -> Any:
     return keras.layers.Concatenate()(pooled) if len(pooled) > 1 else pooled[0]
 
 
-def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> keras.Model:
+def build_network(
+    recipe: NetworkRecipe, *, training_mode: bool = False, stochastic_depth: float = 0.0
+) -> keras.Model:
     """Build the network of a recipe, with its weights.
 
     Parameters
@@ -206,8 +208,10 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
     recipe : NetworkRecipe
         What to build.
     training_mode : bool, default=False
-        Whether the backbone follows the mode in which the whole is called. Else it is always in
-        inference mode: batch normalization uses the statistics that it was trained with.
+        Whether the backbone's batch normalization and dropout follow the mode in which the whole is
+        called. Else batch normalization always uses the statistics that it was trained with.
+    stochastic_depth : float in [0, 1), default=0.0
+        How often the last residual branch is dropped in training, without `training_mode`.
 
     Returns
     -------
@@ -215,11 +219,13 @@ def build_network(recipe: NetworkRecipe, *, training_mode: bool = False) -> kera
         From pixels (n, height, width, 3) to features (n, n_features). Its layer "backbone" is the
         backbone.
     """
-    from sktransfer.backbones._inference_mode import InferenceModel
+    from sktransfer._seeding import seeded_build
+    from sktransfer.backbones._held import hold_statistics
 
     backbone = build_backbone(recipe)
     if not training_mode:
-        backbone = InferenceModel(backbone.input, backbone.output, name=backbone.name)
+        with seeded_build(recipe.seed):
+            backbone = hold_statistics(backbone, stochastic_depth)
     return attach_backbone(recipe, backbone)
 
 

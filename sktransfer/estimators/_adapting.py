@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import keras
 
+from sktransfer.backbones._held import HeldNormalization
 from sktransfer.backbones._inference import load_ahead
-from sktransfer.backbones._inference_mode import InferenceModel
 from sktransfer.estimators._training import Rows
 
 BATCH = 64
@@ -24,7 +24,7 @@ def adapt_statistics(network: keras.Model, rows: Rows) -> None:
     Parameters
     ----------
     network : keras.Model
-        From images to anything; its layer "backbone" is an `InferenceModel`.
+        From images to anything; its layer "backbone" holds its statistics.
     rows : Rows
         The images.
 
@@ -41,23 +41,14 @@ def adapt_statistics(network: keras.Model, rows: Rows) -> None:
 
 
 @contextmanager
-def _collecting(backbone: InferenceModel) -> Iterator[list[keras.layers.BatchNormalization]]:
-    """Let batch normalization take in statistics, and nothing else behave as in training."""
-    norms = [
-        layer for layer in backbone.layers if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    drops = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Dropout)]
-    before = [(norm.trainable, norm.momentum) for norm in norms], [drop.rate for drop in drops]
+def _collecting(backbone: keras.Model) -> Iterator[list[HeldNormalization]]:
+    """Let batch normalization take in statistics."""
+    norms = [layer for layer in backbone.layers if isinstance(layer, HeldNormalization)]
+    before = [(norm.trainable, norm.momentum) for norm in norms]
     for norm in norms:
-        norm.trainable = True  # a frozen one takes nothing in
-    for drop in drops:
-        drop.rate = 0.0
-    backbone.adapting = True
+        norm.trainable = norm.adapting = True  # a frozen one takes nothing in
     try:
         yield norms
     finally:
-        backbone.adapting = False
-        for norm, (trainable, momentum) in zip(norms, before[0], strict=True):
-            norm.trainable, norm.momentum = trainable, momentum
-        for drop, rate in zip(drops, before[1], strict=True):
-            drop.rate = rate
+        for norm, (trainable, momentum) in zip(norms, before, strict=True):
+            norm.trainable, norm.momentum, norm.adapting = trainable, momentum, False

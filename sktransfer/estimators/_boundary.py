@@ -13,7 +13,6 @@ import keras
 import numpy as np
 
 from sktransfer.backbones._graph import inputs_of, makers_of, outputs_of
-from sktransfer.backbones._inference_mode import InferenceModel
 from sktransfer.backbones._network import pool_maps
 from sktransfer.estimators._training import Rows
 
@@ -72,7 +71,7 @@ def network_above(model: keras.Model, boundary: Boundary, pooling: str) -> keras
     """Return the end of a fine-tuned network, from flattened activations on; weights are shared."""
     backbone = model.get_layer("backbone")
     start = backbone.get_layer(boundary.layer).output
-    upper = InferenceModel(start, backbone.output, name="backbone")
+    upper = keras.Model(start, backbone.output, name="backbone")
     flat = keras.Input((math.prod(boundary.map_shape),), name="activations")
     maps = upper(keras.layers.Reshape(boundary.map_shape)(flat))
     return keras.Model(flat, model.get_layer("head")(pool_maps(maps, pooling)))

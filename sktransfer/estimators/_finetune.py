@@ -57,6 +57,7 @@ class _FineTune(ImageNetwork):
         "backbone_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "layer_decay": [Interval(Real, 0, 1, closed="right")],
         "l2_sp": [Interval(Real, 0, None, closed="left")],
+        "stochastic_depth": [Interval(Real, 0, 1, closed="left")],
     }
 
     def _check_parameters(self) -> None:
@@ -74,6 +75,13 @@ class _FineTune(ImageNetwork):
             raise ValueError(
                 f"frozen_views={self.frozen_views} needs an augmentation, unfreeze='head' and "
                 f"batch_norm='inference'; got augmentation={self.augmentation}, "
+                f"unfreeze={self.unfreeze!r}, batch_norm={self.batch_norm!r}"
+            )
+        trains_all = "all" in stages.values() and set(stages.values()) <= {"head", "all"}
+        if self.stochastic_depth and (self.batch_norm == "train" or not trains_all):
+            raise ValueError(
+                f"stochastic_depth={self.stochastic_depth} needs unfreeze='all', perhaps behind a "
+                f"stage of 'head', and batch_norm='inference' or 'adapt'; got "
                 f"unfreeze={self.unfreeze!r}, batch_norm={self.batch_norm!r}"
             )
         if self.mixing is not None and on_features and len(stages) == 1:
@@ -113,7 +121,11 @@ class _FineTune(ImageNetwork):
         self._image_size = self._recipe.image_size
 
     def _build_network(self) -> keras.Model:
-        network = build_network(self._recipe, training_mode=self.batch_norm == "train")
+        network = build_network(
+            self._recipe,
+            training_mode=self.batch_norm == "train",
+            stochastic_depth=self.stochastic_depth,
+        )
         head = head_network(self, network.output_shape[-1])
         return keras.Model(network.input, head(network.output))
 
@@ -308,6 +320,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         backbone_learning_rate: float | None = None,
         layer_decay: float = 1.0,
         l2_sp: float = 0.0,
+        stochastic_depth: float = 0.0,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         optimizer: str = "adam",
@@ -356,6 +369,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.backbone_learning_rate = backbone_learning_rate
         self.layer_decay = layer_decay
         self.l2_sp = l2_sp
+        self.stochastic_depth = stochastic_depth
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.optimizer = optimizer
@@ -456,6 +470,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         backbone_learning_rate: float | None = None,
         layer_decay: float = 1.0,
         l2_sp: float = 0.0,
+        stochastic_depth: float = 0.0,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
         optimizer: str = "adam",
@@ -501,6 +516,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.backbone_learning_rate = backbone_learning_rate
         self.layer_decay = layer_decay
         self.l2_sp = l2_sp
+        self.stochastic_depth = stochastic_depth
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.optimizer = optimizer

@@ -31,7 +31,7 @@ class ImageNetwork(NetworkEstimator):
     def _check_rows(self, X, *, reset: bool) -> ImageRows:
         images = check_images(self, X, reset=reset)
         if self.augmentation is not None and not images.canonical:
-            _check_range_is_not_needed(self.augmentation)
+            check_range_is_not_needed(self.augmentation)
         if reset:
             self._choose_sizes(images)
         return ImageRows(fit_sizes(images, self._image_size, self.input_size_, self.interpolation))
@@ -50,7 +50,7 @@ class ImageNetwork(NetworkEstimator):
         return AugmentedRows(rows, self.augmentation, self._seed)
 
 
-def _check_range_is_not_needed(augmentation: Augmentation) -> None:
+def check_range_is_not_needed(augmentation: Augmentation) -> None:
     """Refuse changes of light and colour where the scale of the pixels is not known."""
     if augmentation.needs_pixel_range:
         raise ValueError(

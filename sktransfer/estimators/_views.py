@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sktransfer.estimators._images import check_range_is_not_needed
 from sktransfer.images import Augmentation
 from sktransfer.images._batch import ImageBatch, as_images
 from sktransfer.images._pixels import check_pixel_range
@@ -53,11 +54,8 @@ class Views:
         pixel_range = check_pixel_range(pixel_range)
         self._images = as_images(X, image_shape=image_shape, pixel_range=pixel_range)
         self._scale = 255 if pixel_range == (0, 1) else 1
-        if augmentation.needs_pixel_range and not self._images.canonical:
-            raise ValueError(
-                "augmentation changes light or colour, which needs pixels of a known range; "
-                f"got pixel_range=None and {augmentation!r}"
-            )
+        if not self._images.canonical:
+            check_range_is_not_needed(augmentation)
 
     def blocks(self, numbers: Sequence[int]) -> Iterator[tuple[slice, Any]]:
         """Yield (rows of X, view of these rows): block by block, each of the numbered views."""

@@ -11,16 +11,34 @@ from sktransfer.evaluation._report import (
     write_report,
 )
 from sktransfer.evaluation._runner import run_benchmark
+from sktransfer.evaluation._statistics import (
+    BayesianComparison,
+    PairedComparison,
+    RankComparison,
+    compare_bayesian,
+    compare_folds,
+    compare_predictions,
+    compare_ranks,
+    score_interval,
+)
 from sktransfer.evaluation._winner import label_images
 
 __all__ = [
     "RESULT_COLUMNS",
+    "BayesianComparison",
+    "PairedComparison",
+    "RankComparison",
+    "compare_bayesian",
+    "compare_folds",
+    "compare_predictions",
+    "compare_ranks",
     "count_parameters",
     "format_results",
     "label_images",
     "load_dataset",
     "read_results",
     "run_benchmark",
+    "score_interval",
     "score_predictions",
     "write_report",
 ]

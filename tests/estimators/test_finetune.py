@@ -231,6 +231,19 @@ def test_a_pull_survives_a_pickle_and_the_short_way(images):
     np.testing.assert_array_equal(copied.predict_proba(X), fitted.predict_proba(X))
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [{"unfreeze": "head"}, {"unfreeze": {0: "head", 1: "last_block"}}, {"batch_norm": "train"}],
+    ids=str,
+)
+def test_branches_are_dropped_where_all_of_the_backbone_trains(images, not_trained, parameters):
+    with pytest.raises(ValueError, match=r"stochastic_depth=0\.2 needs unfreeze='all'"):
+        tuner(stochastic_depth=0.2, **{"unfreeze": "all", **parameters}).fit(*images)
+    with pytest.raises(ValueError, match="branches to drop"):
+        tuner(stochastic_depth=0.2, unfreeze="all").fit(*images)
+    assert not_trained == []
+
+
 # Batch normalization -----------------------------------------------------------------------------
 
 

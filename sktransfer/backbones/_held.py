@@ -1,0 +1,62 @@
+"""Backbones whose batch normalization stays in inference mode while they train."""
+
+from __future__ import annotations
+
+import keras
+
+
+@keras.saving.register_keras_serializable("sktransfer")
+class HeldNormalization(keras.layers.BatchNormalization):
+    """Batch normalization by its moving statistics in training, too; scale and shift may train."""
+
+    adapting = False
+    """Whether it takes in statistics for once, and normalizes by those of the batch."""
+
+    def call(self, inputs, training=None, mask=None):
+        """Normalize in inference mode, but for `adapting`."""
+        return super().call(inputs, training=self.adapting, mask=mask)
+
+
+def hold_statistics(network: keras.Model, stochastic_depth: float = 0.0) -> keras.Model:
+    """Return a network whose batch normalization holds its statistics, with the same weights.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A functional network; what needs no change is shared with it.
+    stochastic_depth : float in [0, 1), default=0.0
+        How often its last residual branch is dropped in training; the others less, in proportion
+        to their depth. Other dropout is off.
+
+    Raises
+    ------
+    ValueError
+        If `stochastic_depth` is given and the network drops no branches.
+    """
+    branches = [layer.name for layer in network.layers if _drops_branch(layer)]
+    if stochastic_depth and not branches:
+        raise ValueError(
+            f"stochastic_depth={stochastic_depth} needs a backbone with branches to drop, such as "
+            "an EfficientNet of Keras Applications; this one has none"
+        )
+    rates = {
+        name: stochastic_depth * number / len(branches)
+        for number, name in enumerate(branches, start=1)
+    }
+
+    def remake(layer: keras.Operation) -> keras.Operation:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return HeldNormalization.from_config(layer.get_config())
+        if isinstance(layer, keras.layers.Dropout):
+            return type(layer).from_config({**layer.get_config(), "rate": rates.get(layer.name, 0)})
+        return layer
+
+    held = keras.models.clone_model(network, clone_function=remake)
+    for weight, old in zip(held.weights, network.weights, strict=True):
+        weight.assign(old)
+    return held
+
+
+def _drops_branch(layer: keras.Operation) -> bool:
+    """Return whether a layer drops whole feature maps of some images: all of a branch."""
+    return isinstance(layer, keras.layers.Dropout) and layer.noise_shape is not None
