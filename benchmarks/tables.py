@@ -31,8 +31,8 @@ SPEED = (
     "scaling",
 )
 """The benchmarks of speed and memory, each with marks of its own in `PERFORMANCE`."""
-INGREDIENTS, FEW_SHOT, BEST = "cifar10_ingredients", "cifar10_few_shot", "cifar10_best"
-"""Those of accuracy, with marks in `ACCURACY`."""
+ACCURACIES = ("cifar10_ingredients", "cifar10_fine_tuning", "cifar10_few_shot", "cifar10_best")
+"""The benchmarks of accuracy, each with marks of its own in `ACCURACY`."""
 GUESSING = math.log(10)
 START, END = "<!-- results -->", "<!-- /results -->"
 
@@ -127,7 +127,8 @@ def fill_performance(text: str, results: Path = RESULTS) -> str:
 
 def fill_accuracy(text: str, results: Path = RESULTS) -> str:
     """Replace what stands between the marks of each benchmark of accuracy, if it has been run."""
-    for name, write in ((INGREDIENTS, stored), (FEW_SHOT, stored), (BEST, cifar10_best)):
+    for name in ACCURACIES:
+        write = cifar10_best if name == "cifar10_best" else stored
         table = write(name, results) if (results / f"{name}.csv").exists() else ""
         text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
     return text
