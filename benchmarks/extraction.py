@@ -9,6 +9,9 @@ features are compared with those of Keras. The rate of a float32 matrix product,
 same turns, tells how much of the processor is used.
 
 A second part extracts features of JPEG files, and of the same images in an array.
+
+Contestants are compared network by network, so each network may be measured in a run of its own:
+``--networks`` measures some, and leaves what is stored of the others as it is.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks._engines import PACKAGES, Run, multiply_adds, other_engines
 from benchmarks._plain import PlainFeatures, plain_network, prepare
@@ -188,6 +192,16 @@ def measure(arguments: argparse.Namespace, sizes: Sizes, folder: Path) -> list[d
     return rows
 
 
+def stored_of_others(arguments: argparse.Namespace) -> list[dict]:
+    """Return the stored rows of networks that are not measured now."""
+    file = arguments.output / "extraction.csv"
+    measured = [f"{name} at {NETWORKS[name]}" for name in arguments.networks]
+    if not file.exists() or len(measured) == len(NETWORKS):
+        return []
+    table = pd.read_csv(file)
+    return table[~table["network"].isin(measured)].to_dict("records")
+
+
 def main(words: list[str] | None = None) -> None:
     options = image_parser(__doc__, repeats=3)
     options.add_argument("--networks", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
@@ -197,14 +211,12 @@ def main(words: list[str] | None = None) -> None:
         rows = measure(arguments, sizes, Path(folder))
     store(
         "extraction",
-        rows,
+        [*stored_of_others(arguments), *rows],
         arguments,
         sizes,
         packages=PACKAGES,
         images_from=source_of(arguments.data),
-        imagenet_weights=[
-            name for name in arguments.networks if weights_of(name, arguments.weights_dir)
-        ],
+        imagenet_weights=[name for name in NETWORKS if weights_of(name, arguments.weights_dir)],
     )
 
 

@@ -78,14 +78,25 @@ def _build_tensorflow_engine(recipe: NetworkRecipe) -> Engine:
 def _build_openvino_engine(recipe: NetworkRecipe) -> Engine:
     """Hand a network of float32 layers to OpenVINO, which chooses where to use less.
 
-    TensorFlow resizes before: OpenVINO knows neither all interpolations nor antialiasing.
+    It knows neither all interpolations nor antialiasing: then TensorFlow resizes before.
     """
     check_openvino()
-    plain = replace(recipe, precision="float32", image_size=recipe.input_size)
+    plain = replace(recipe, precision="float32")
     run = partial(run_with_openvino, precision=recipe.precision)
-    engine = _build(plain, run, LARGEST_OPENVINO_BATCH)
+    if _enlarges_simply(recipe):
+        return _build(plain, run, LARGEST_OPENVINO_BATCH)
+    engine = _build(replace(plain, image_size=recipe.input_size), run, LARGEST_OPENVINO_BATCH)
     resize = _resizing(recipe)
     return replace(engine, run=lambda pixels: engine.run(resize(pixels)))
+
+
+def _enlarges_simply(recipe: NetworkRecipe) -> bool:
+    """Return whether OpenVINO can bring images to the size of a recipe's backbone."""
+    (height, width), (new_height, new_width) = recipe.image_size, recipe.input_size
+    if (height, width) == (new_height, new_width):
+        return True
+    grows = height <= new_height and width <= new_width
+    return grows and recipe.interpolation in ("bilinear", "nearest")
 
 
 def _resizing(recipe: NetworkRecipe) -> Callable[[np.ndarray], np.ndarray]:
@@ -93,8 +104,6 @@ def _resizing(recipe: NetworkRecipe) -> Callable[[np.ndarray], np.ndarray]:
     import keras
     import tensorflow as tf
 
-    if recipe.image_size == recipe.input_size:
-        return np.asarray
     pixels = pixel_input(recipe.image_size, recipe.input_size)
     resized = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
     network = tf.function(keras.Model(pixels, resized))
