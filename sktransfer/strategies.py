@@ -231,7 +231,8 @@ def make_strategy(
     if recipe not in RECIPES:
         raise unknown_name("recipe", recipe, RECIPES)
     strategy = STRATEGIES[name]
-    source = {"backbone": get_backbone(backbone).name, "weights": weights}
+    backbone = get_backbone(backbone).name
+    source = {"backbone": backbone, "weights": weights}
     augmentation = {}
     if strategy.augmentation:
         augmentation["augmentation"] = ImageAugmentation.preset(strategy.augmentation[recipe])
@@ -241,7 +242,7 @@ def make_strategy(
             {
                 **(source if "backbone" in _parameters(cls) else {}),
                 **augmentation,
-                **_input(name, recipe, source["backbone"]),
+                **_input(name, recipe, backbone),
                 **strategy.recipes[recipe].get(step, {}),
                 **overrides,
             },

@@ -238,8 +238,12 @@ def compare_bayesian(
     posterior = _student(differences, test_fraction)
     if posterior is None:
         difference = differences[0]
-        sides = difference > rope, abs(difference) <= rope, difference < -rope
-        return BayesianComparison(*map(float, sides), rope=rope)
+        return BayesianComparison(
+            first_better=float(difference > rope),
+            alike=float(abs(difference) <= rope),
+            second_better=float(difference < -rope),
+            rope=rope,
+        )
     mean, scale, freedom = posterior
     below, above = stats.t.cdf([-rope, rope], freedom, loc=mean, scale=scale)
     return BayesianComparison(
