@@ -23,7 +23,7 @@ def hold_statistics(network: keras.Model, stochastic_depth: float = 0.0) -> kera
     Parameters
     ----------
     network : keras.Model
-        A functional network; what needs no change is shared with it.
+        A functional network, which stays as it is.
     stochastic_depth : float in [0, 1), default=0.0
         How often its last residual branch is dropped in training; the others less, in proportion
         to their depth. Other dropout is off.
@@ -45,11 +45,14 @@ def hold_statistics(network: keras.Model, stochastic_depth: float = 0.0) -> kera
     }
 
     def remake(layer: keras.Operation) -> keras.Operation:
+        if not isinstance(layer, keras.Layer):  # a bare operation holds nothing
+            return layer
+        config = layer.get_config()
         if isinstance(layer, keras.layers.BatchNormalization):
-            return HeldNormalization.from_config(layer.get_config())
+            return HeldNormalization.from_config(config)
         if isinstance(layer, keras.layers.Dropout):
-            return type(layer).from_config({**layer.get_config(), "rate": rates.get(layer.name, 0)})
-        return layer
+            config["rate"] = rates.get(layer.name, 0)
+        return type(layer).from_config(config)
 
     held = keras.models.clone_model(network, clone_function=remake)
     for weight, old in zip(held.weights, network.weights, strict=True):
