@@ -6,8 +6,11 @@ import keras
 
 
 @keras.saving.register_keras_serializable("sktransfer")
-class HeldNormalization(keras.layers.BatchNormalization):
-    """Batch normalization by its moving statistics in training, too; scale and shift may train."""
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization by its moving statistics in training, too; scale and shift may train.
+
+    It has the name of Keras' own class because files of weights name layers by it.
+    """
 
     adapting = False
     """Whether it takes in statistics for once, and normalizes by those of the batch."""
@@ -49,7 +52,7 @@ def hold_statistics(network: keras.Model, stochastic_depth: float = 0.0) -> kera
             return layer
         config = layer.get_config()
         if isinstance(layer, keras.layers.BatchNormalization):
-            return HeldNormalization.from_config(config)
+            return BatchNormalization.from_config(config)
         if isinstance(layer, keras.layers.Dropout):
             config["rate"] = rates.get(layer.name, 0)
         return type(layer).from_config(config)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import keras
 
-from sktransfer.backbones._held import HeldNormalization
+from sktransfer.backbones._held import BatchNormalization
 from sktransfer.backbones._inference import load_ahead
 from sktransfer.estimators._training import Rows
 
@@ -41,9 +41,9 @@ def adapt_statistics(network: keras.Model, rows: Rows) -> None:
 
 
 @contextmanager
-def _collecting(backbone: keras.Model) -> Iterator[list[HeldNormalization]]:
+def _collecting(backbone: keras.Model) -> Iterator[list[BatchNormalization]]:
     """Let batch normalization take in statistics."""
-    norms = [layer for layer in backbone.layers if isinstance(layer, HeldNormalization)]
+    norms = [layer for layer in backbone.layers if isinstance(layer, BatchNormalization)]
     before = [(norm.trainable, norm.momentum) for norm in norms]
     for norm in norms:
         norm.trainable = norm.adapting = True  # a frozen one takes nothing in

@@ -14,10 +14,13 @@ SMALL = ("efficientnet_lite0", "mobilenet", "mobilenet_v3_small")
 
 
 def randomize_norms(network: keras.Model) -> None:
-    """Draw statistics: those of a fresh network are identities, and would prove nothing."""
+    """Draw statistics: those of a fresh network are identities, and would prove nothing.
+
+    Scales are small, or deep networks would enlarge the last bit of a float32 to all there is.
+    """
     rng = np.random.default_rng(0)
     ranges = {
-        "gamma": (0.5, 1.5),
+        "gamma": (0.2, 0.6),
         "beta": (-0.3, 0.3),
         "moving_mean": (-0.3, 0.3),
         "moving_variance": (0.5, 1.5),
@@ -52,9 +55,8 @@ def test_folded_network_computes_the_same(name):
     expected = outputs_of(network, spec.min_size, spec.min_size)
     before = n_norms(network)
     folded = fold_batch_norms(network)
-    scale = np.abs(expected).max()
-    actual = outputs_of(folded, spec.min_size, spec.min_size)
-    np.testing.assert_allclose(actual / scale, expected / scale, atol=1e-4)
+    difference = outputs_of(folded, spec.min_size, spec.min_size) - expected
+    assert np.linalg.norm(difference) < 1e-4 * np.linalg.norm(expected)
     assert n_norms(folded) < before or before == 0
 
 

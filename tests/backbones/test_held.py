@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from sktransfer.backbones._held import HeldNormalization, hold_statistics
+from sktransfer.backbones._held import BatchNormalization, hold_statistics
 
 SIZE = 8
 
@@ -66,7 +66,7 @@ def test_branches_are_dropped_as_often_as_their_depth_says(network, images):
 
 def test_the_other_network_keeps_its_own_layers(network, images):
     hold_statistics(network, stochastic_depth=0.6)
-    assert not any(isinstance(layer, HeldNormalization) for layer in network.layers)
+    assert not any(isinstance(layer, BatchNormalization) for layer in network.layers)
     assert network.get_layer("plain_dropout").rate == 0.5
 
 
