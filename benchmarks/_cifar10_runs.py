@@ -6,7 +6,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -46,15 +46,16 @@ def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
     )
 
 
-def read_parts(parts: Iterable[Part], output: Path) -> list[tuple[Part, pd.DataFrame]]:
-    """Read the finished cells of the parts that were run."""
+def read_parts(
+    parts: Iterable[Part], output: Path, describe: Callable[[Part, pd.DataFrame], pd.DataFrame]
+) -> tuple[list[Part], pd.DataFrame]:
+    """Return the parts that were run, and their finished cells, described, as one table."""
     from sktransfer.evaluation import read_results
 
-    return [
-        (part, read_results(output / part.folder))
-        for part in parts
-        if (output / part.folder / "run.json").exists()
-    ]
+    run = [part for part in parts if (output / part.folder / "run.json").exists()]
+    tables = [(part, read_results(output / part.folder)) for part in run]
+    described = [describe(part, table) for part, table in tables if len(table)]
+    return run, pd.concat(described, ignore_index=True)
 
 
 def store_table(name: str, table: pd.DataFrame, note: str) -> Path:

@@ -76,11 +76,9 @@ def described(part: Part, table: pd.DataFrame) -> pd.DataFrame:
 
 def collect(output: Path, note: str) -> pd.DataFrame:
     """Store the table of all parts that were run, and their learning curves."""
-    parts = read_parts(PARTS, output)
-    tables = [described(part, table) for part, table in parts if len(table)]
-    table = pd.concat(tables, ignore_index=True)
+    parts, table = read_parts(PARTS, output, described)
     pictures = store_table("cifar10_best", table, note)
-    for part, _ in parts:
+    for part in parts:
         copy_curves(part, output, pictures)
     return table
 

@@ -65,11 +65,9 @@ def collect(output: Path, note: str) -> pd.DataFrame:
     """Store the table of all parts that were run, their learning curves and their charts."""
     from sktransfer.evaluation._plots import plot_bars
 
-    parts = read_parts(PARTS, output)
-    tables = [beside_study(part, table) for part, table in parts if len(table)]
-    table = pd.concat(tables, ignore_index=True)
+    parts, table = read_parts(PARTS, output, beside_study)
     pictures = store_table("cifar10_study", table, note)
-    for part, _ in parts:
+    for part in parts:
         copy_curves(part, output, pictures, "-inference" if "batch_norm" in part.overrides else "")
     of_study = table[table["batch_norm"] == "train"]
     for column, label in (

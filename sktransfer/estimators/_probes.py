@@ -25,6 +25,13 @@ FIXED_C = 0.01
 """The penalty of a linear probe that cannot search for one."""
 
 
+def _checked_weights(sample_weight, X: np.ndarray) -> np.ndarray | None:
+    """Return the weights of rows, none of them negative, where there are any."""
+    if sample_weight is None:
+        return None
+    return check_sample_weight(sample_weight, X, ensure_non_negative=True)
+
+
 class _StandardizedProbe(ClassifierMixin, BaseEstimator):
     """A linear classifier, `classifier_`, on standardized features."""
 
@@ -171,9 +178,7 @@ class LinearProbe(_StandardizedProbe):
         """
         X, y = self._checked(X, y)
         check_class_weight(self.class_weight, np.unique(y))
-        weights = sample_weight
-        if weights is not None:
-            weights = check_sample_weight(weights, X, ensure_non_negative=True)
+        weights = _checked_weights(sample_weight, X)
         self.scaler_ = StandardScaler().fit(X, sample_weight=weights)
         scaled = self.scaler_.transform(X)
         self.C_ = self._search_penalty(scaled, y, weights) if self.C == "auto" else self.C
@@ -291,9 +296,7 @@ class RidgeProbe(_StandardizedProbe):
         X, y = self._checked(X, y)
         alphas = _positive_numbers("alphas", self.alphas)
         check_class_weight(self.class_weight, np.unique(y))
-        weights = sample_weight
-        if weights is not None:
-            weights = check_sample_weight(weights, X, ensure_non_negative=True)
+        weights = _checked_weights(sample_weight, X)
         row_weights = _row_weights(y, self.class_weight, weights)
         if not row_weights.any():
             raise ValueError("sample_weight and class_weight are zero for every row")
