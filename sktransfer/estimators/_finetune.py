@@ -64,6 +64,7 @@ class _FineTune(ImageNetwork):
         super()._check_parameters()
         as_names(self.layers)
         open_store(self.cache)
+        self._check_stages()
         stages = self._stages
         if self.batch_norm == "train" and len(stages) > 1:
             raise ValueError(
@@ -90,27 +91,28 @@ class _FineTune(ImageNetwork):
                 f"no images to mix; got unfreeze={self.unfreeze!r}"
             )
 
-    @property
-    def _stages(self) -> dict[int, str | int]:
-        """Return what is unfrozen from which epoch on."""
+    def _check_stages(self) -> None:
+        """Refuse stages that begin at no epoch or name nothing to train."""
         stages = self.unfreeze if isinstance(self.unfreeze, dict) else {0: self.unfreeze}
-        epochs = list(stages)
-        counted = all(isinstance(epoch, (int, np.integer)) and epoch >= 0 for epoch in epochs)
-        if not counted or 0 not in epochs:
+        counted = all(isinstance(epoch, (int, np.integer)) and epoch >= 0 for epoch in stages)
+        if not counted or 0 not in stages:
             raise ValueError(
                 "unfreeze in stages must be a dict from the number of an epoch, the first being 0, "
                 f"to what trains from then on; got unfreeze={self.unfreeze!r}"
             )
         for part in stages.values():
-            named = isinstance(part, str)
             # A bool is an integer, too, and True one layer.
-            if not named and (
-                isinstance(part, bool) or not isinstance(part, (int, np.integer)) or part < 1
-            ):
+            counts = isinstance(part, (int, np.integer)) and not isinstance(part, bool)
+            if not isinstance(part, str) and not (counts and part >= 1):
                 raise ValueError(
                     'unfreeze must be "head", "last_block", "all", the name of a layer or a '
                     f"positive number of layers, got unfreeze={self.unfreeze!r}"
                 )
+
+    @property
+    def _stages(self) -> dict[int, str | int]:
+        """Return what is unfrozen from which epoch on, the first stage first."""
+        stages = self.unfreeze if isinstance(self.unfreeze, dict) else {0: self.unfreeze}
         return dict(sorted(stages.items()))
 
     def _choose_sizes(self, images: ImageBatch) -> None:
