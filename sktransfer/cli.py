@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["main"]
 
@@ -51,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_bench(commands)
+    _add_resume(commands)
     _add_report(commands)
     _add_predict(commands)
     _add_backbones(commands)
@@ -110,9 +115,11 @@ def _add_bench(commands) -> None:
     )
     parser.add_argument(
         "--train-size",
+        nargs="+",
         type=_positive,
         metavar="N",
-        help="training images to use, validation images among them (default: all)",
+        help="training images to use, validation images among them (default: all); several "
+        "numbers show what more images bring",
     )
     parser.add_argument(
         "--test-size", type=_positive, metavar="N", help="test images to use (default: all)"
@@ -125,6 +132,26 @@ def _add_bench(commands) -> None:
         help="fraction of the training images kept for validation (default: 0.2)",
     )
     parser.add_argument(
+        "--cv",
+        type=_positive,
+        metavar="K",
+        help="cross-validate in K folds of the training images; the test images are left alone",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="do all of it N times, with other splits and seeds (default: 1)",
+    )
+    parser.add_argument(
+        "--time-limit", type=_positive, metavar="S", help="seconds that a cell may take"
+    )
+    parser.add_argument(
+        "--memory-limit", type=_positive, metavar="MIB", help="mebibytes that a cell may take"
+    )
+    _add_jobs(parser)
+    parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of splits and training (default: 0)"
     )
     parser.add_argument(
@@ -136,15 +163,26 @@ def _add_bench(commands) -> None:
     )
 
 
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Describe how many cells run at a time."""
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="cells that run at a time (default: 1; -1 for one a core)",
+    )
+
+
 def _bench(options: argparse.Namespace) -> int:
     """Run a benchmark, and print its table and where the rest is."""
-    from sktransfer.evaluation import format_results, run_benchmark
+    from sktransfer.evaluation import run_benchmark
 
     if options.weights_dir is not None:
         os.environ["SKTRANSFER_WEIGHTS"] = str(options.weights_dir)
     output = options.output or Path("sktransfer-results") / f"{datetime.now():%Y%m%d-%H%M%S}"
-    try:
-        table = run_benchmark(
+    return _finished(
+        output,
+        lambda: run_benchmark(
             options.dataset,
             options.strategies,
             options.backbone,
@@ -155,13 +193,46 @@ def _bench(options: argparse.Namespace) -> int:
             train_size=options.train_size,
             test_size=options.test_size,
             validation_fraction=options.validation_fraction,
+            cv=options.cv,
+            n_repeats=options.repeats,
             random_state=options.seed,
-        )
+            n_jobs=options.jobs,
+            time_limit=options.time_limit,
+            memory_limit=options.memory_limit,
+        ),
+    )
+
+
+def _finished(output: Path, run: Callable[[], pd.DataFrame]) -> int:
+    """Run a benchmark, and print its table, or how it goes on."""
+    from sktransfer.evaluation import format_results
+
+    try:
+        table = run()
     except KeyboardInterrupt:
-        print(f"sktransfer: interrupted; with --output {output} it goes on", file=sys.stderr)
+        print(f"sktransfer: interrupted; `sktransfer resume {output}` goes on", file=sys.stderr)
         return INTERRUPTED
-    print(f"{format_results(table)}\n\nTable, pictures and winner: {output}")
+    print(f"{format_results(table)}\n\nReport, table, pictures and winner: {output}")
     return int((table["error"] != "").any())
+
+
+def _add_resume(commands) -> None:
+    """Describe ``sktransfer resume``."""
+    parser = commands.add_parser(
+        "resume",
+        help="go on with a benchmark that was stopped",
+        description="Go on with a benchmark that was stopped, with the settings it was begun with.",
+    )
+    parser.set_defaults(run=_resume)
+    parser.add_argument("output", type=Path, metavar="DIR", help="the folder of the benchmark")
+    _add_jobs(parser)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    """Run what is left of a benchmark."""
+    from sktransfer.evaluation import resume_benchmark
+
+    return _finished(options.output, lambda: resume_benchmark(options.output, n_jobs=options.jobs))
 
 
 def _add_report(commands) -> None:

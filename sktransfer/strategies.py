@@ -49,6 +49,17 @@ ENLARGED = {
 }
 BEST_INPUT = {
     # Shallow features are less made for ImageNet's classes; pooled, they add little time.
+    "efficientnet_lite0": {
+        **ENLARGED,
+        # Blocks hand on few channels and compute with many: the features are in the latter.
+        "layers": (
+            "block4a_expand_activation",
+            "block5a_expand_activation",
+            "block6a_expand_activation",
+            "block7a_expand_activation",
+            "top_activation",
+        ),
+    },
     "mobilenet": {
         **ENLARGED,
         "layers": ("conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_12_relu", "conv_pw_13_relu"),
@@ -57,15 +68,31 @@ BEST_INPUT = {
 }
 """How features are taken from the frozen backbones for which it was measured."""
 
-BEST_CONVNET = {
-    "n_blocks": 3,
-    "filters": (32, 64, 128),
+SCRATCH = {
     "padding": "same",
     "batch_normalization": True,  # a network from scratch trains several times faster with it
-    "hidden_layer_sizes": (128,),
+    "optimizer": "adamw",
+    "learning_rate": 3e-3,
+    "learning_rate_schedule": "one_cycle",  # bears this rate, and with it learns in few epochs
+    "weight_decay": 0.05,
+    "label_smoothing": 0.1,
+}
+BEST_CONVNET = {
+    **SCRATCH,
+    "conv_dropout": 0.2,
+    "hidden_layer_sizes": (256,),
     "dropout": 0.5,  # the dense layer holds most parameters, and overfits first
-    "learning_rate_schedule": "cosine",
     "epochs": 20,
+}
+BEST_AUGMENTED_CONVNET = {
+    **SCRATCH,
+    "n_blocks": 3,
+    "convs_per_block": 2,
+    "filters": (32, 64, 128),
+    "pooling": "avg",  # leaves nothing to overfit behind the convolutions
+    "hidden_layer_sizes": (),
+    "batch_size": 64,
+    "epochs": 30,  # augmentation makes many epochs worth their time
 }
 BEST_HEAD = {
     "hidden_layer_sizes": (256,),
@@ -76,11 +103,15 @@ BEST_HEAD = {
     "epochs": 30,
 }
 BEST_FINE_TUNING = {
-    "unfreeze": "all",
+    # A head that knows nothing would send its errors through all pretrained weights (LP-FT).
+    "unfreeze": {0: "head", 3: "all"},
+    "interpolation": "bicubic",
     "dropout": 0.2,
     "learning_rate_schedule": "cosine",
-    "backbone_learning_rate": 1e-4,  # a tenth of the head's: pretrained weights are nearly right
-    "epochs": 3,
+    "backbone_learning_rate": 3e-4,  # of the head's a third: pretrained weights are nearly right
+    "label_smoothing": 0.1,
+    "batch_size": 64,
+    "epochs": 8,
 }
 
 
@@ -95,12 +126,13 @@ class Strategy:
     """Preset of the augmentation in each recipe; none where it is empty."""
 
 
-def _convnet(description: str, n_blocks: int, **kwargs: Any) -> Strategy:
-    study = {**STUDY_HEAD, "n_blocks": n_blocks, "batch_size": 40 if kwargs else 32, "epochs": 100}
+def _convnet(
+    description: str, study: dict[str, Any], best: dict[str, Any], **kwargs: Any
+) -> Strategy:
     return Strategy(
         description,
         {"model": ConvNetClassifier},
-        {"study": {"model": study}, "best": {"model": BEST_CONVNET}},
+        {"study": {"model": {**STUDY_HEAD, **study, "epochs": 100}}, "best": {"model": best}},
         **kwargs,
     )
 
@@ -134,8 +166,17 @@ def _fine_tuning(
 AUGMENTED = {"augmentation": {"study": "study", "best": "light"}}
 
 STRATEGIES: dict[str, Strategy] = {
-    "cnn": _convnet("a small convolutional network from scratch", n_blocks=2),
-    "cnn+augment": _convnet("the same, trained on augmented images", n_blocks=1, **AUGMENTED),
+    "cnn": _convnet(
+        "a small convolutional network from scratch",
+        {"n_blocks": 2, "batch_size": 32},
+        BEST_CONVNET,
+    ),
+    "cnn+augment": _convnet(
+        "a convolutional network from scratch, trained on augmented images",
+        {"n_blocks": 1, "batch_size": 40},
+        BEST_AUGMENTED_CONVNET,
+        **AUGMENTED,
+    ),
     "features": _features("a dense head on frozen features", head=DenseHead),
     "features+augment": _fine_tuning(
         "a head on a frozen backbone, trained on augmented images",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,12 @@ import pytest
 # A first call into TensorFlow traces and compiles: no measure of an example's time.
 hypothesis.settings.register_profile("no_deadline", deadline=None)
 hypothesis.settings.load_profile("no_deadline")
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind when the tests of this process are done."""
+    shutil.rmtree(os.environ["SKTRANSFER_HOME"], ignore_errors=True)
+
 
 SHARED_DIR = Path(__file__).resolve().parents[2] / "shared"
 

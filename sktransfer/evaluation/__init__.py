@@ -8,9 +8,10 @@ from sktransfer.evaluation._report import (
     RESULT_COLUMNS,
     format_results,
     read_results,
+    summarize_results,
     write_report,
 )
-from sktransfer.evaluation._runner import run_benchmark
+from sktransfer.evaluation._runner import resume_benchmark, run_benchmark
 from sktransfer.evaluation._statistics import (
     BayesianComparison,
     PairedComparison,
@@ -37,8 +38,10 @@ __all__ = [
     "label_images",
     "load_dataset",
     "read_results",
+    "resume_benchmark",
     "run_benchmark",
     "score_interval",
     "score_predictions",
+    "summarize_results",
     "write_report",
 ]

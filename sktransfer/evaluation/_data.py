@@ -1,38 +1,16 @@
-"""Datasets of a benchmark, and their three parts."""
+"""Datasets of a benchmark, by their names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
 from sktransfer._errors import unknown_name
 
-__all__ = ["DATASETS", "Split", "check_split", "load_dataset", "split_dataset"]
+__all__ = ["DATASETS", "load_dataset"]
 
 DATASETS = ("photo-patches", "cifar10", "folder")
-TEST_FRACTION = 0.2
-"""Of datasets that come without a test part."""
-
-Part = tuple[Sequence, np.ndarray]
-"""Images, or their paths, and their labels."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """The three parts of a dataset; X are images or their paths, y class names."""
-
-    X_train: Sequence
-    y_train: np.ndarray
-    X_val: Sequence
-    y_val: np.ndarray
-    X_test: Sequence
-    y_test: np.ndarray
 
 
 def load_dataset(name: str, path: str | Path | None = None) -> Bunch:
@@ -82,51 +60,3 @@ def load_dataset(name: str, path: str | Path | None = None) -> Bunch:
             raise ValueError("the dataset 'folder' needs the path of a folder of images")
         dataset = load_image_folder(path)
     return Bunch(**{**dataset, "name": name})
-
-
-def split_dataset(
-    dataset: Bunch,
-    train_size: int | None,
-    test_size: int | None,
-    validation_fraction: float,
-    random_state: int,
-) -> Split:
-    """Cut a dataset into three parts, all classes in their proportions."""
-    halve = partial(_stratified_halves, random_state=random_state)
-    if "X_train" in dataset:
-        train, test = (dataset.X_train, dataset.y_train), (dataset.X_test, dataset.y_test)
-    else:
-        train, test = halve(dataset.X, dataset.y, test_size=TEST_FRACTION)
-    train = _subsample(*train, train_size, "train_size", random_state)
-    test = _subsample(*test, test_size, "test_size", random_state)
-    train, validation = halve(*train, test_size=validation_fraction)
-    return Split(*train, *validation, *test)
-
-
-def check_split(split: Split) -> None:
-    """Raise an ImageError that names the files that are no images."""
-    from sktransfer.images import as_images
-
-    for X in (split.X_train, split.X_val, split.X_test):
-        as_images(X)
-
-
-def _stratified_halves(X, y, **how) -> tuple[Part, Part]:
-    """Cut (X, y) in two, all classes in their proportions."""
-    X_first, X_second, y_first, y_second = train_test_split(X, y, stratify=y, **how)
-    return (X_first, y_first), (X_second, y_second)
-
-
-def _subsample(X, y, size: int | None, name: str, random_state: int) -> Part:
-    """Draw `size` images with all classes in their proportions; all of them for None."""
-    if size is None or size == len(y):
-        return X, y
-    n_classes = len(np.unique(y))
-    # Either side of the cut needs an image of each class.
-    if not n_classes <= size <= len(y) - n_classes:
-        raise ValueError(
-            f"{name} must be in {n_classes}..{len(y) - n_classes}, or {len(y)} for all images of "
-            f"this dataset with {n_classes} classes; got {size}"
-        )
-    chosen, _ = _stratified_halves(X, y, train_size=size, random_state=random_state)
-    return chosen

@@ -1,9 +1,12 @@
-"""What is measured of one estimator: scores, size, times, learning curves."""
+"""What is measured of one estimator: scores, size, times, memory, learning curves."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 from sklearn import config_context
@@ -11,45 +14,93 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from sktransfer.evaluation._data import Split
-from sktransfer.evaluation._metrics import count_parameters, score_predictions, steps_of
+from sktransfer.evaluation._flops import count_flops
+from sktransfer.evaluation._metrics import (
+    count_parameters,
+    recall_by_class,
+    score_predictions,
+    steps_of,
+)
+from sktransfer.evaluation._splits import Split
 
 __all__ = ["accuracy_percent", "fit", "measure"]
 
+T = TypeVar("T")
 
-def measure(estimator, split: Split) -> dict:
-    """Fit an estimator and record its scores, size and times, and what there is of a network."""
-    fit_seconds, _ = _timed(
-        lambda: fit(estimator, split.X_train, split.y_train, split.X_val, split.y_val)
-    )
-    predict_seconds, proba = _timed(lambda: estimator.predict_proba(split.X_test))
+SAMPLING_SECONDS = 0.05
+"""Between two looks at the memory of the process."""
+
+
+def measure(estimator, split: Split) -> tuple[dict, np.ndarray]:
+    """Fit an estimator; return what is to be recorded, and the probabilities of the test images."""
+    with _peak_memory() as peak:
+        fit_seconds, _ = _timed(
+            lambda: fit(estimator, split.X_train, split.y_train, split.X_val, split.y_val)
+        )
+        predict_seconds, proba = _timed(lambda: estimator.predict_proba(split.X_test))
     scores = score_predictions(split.y_test, proba, estimator.classes_)
     result = {
+        "train_images": len(split.y_train),
+        "validation_images": len(split.y_val),
+        "test_images": len(split.y_test),
         "train_accuracy": accuracy_percent(estimator, split.X_train, split.y_train),
         "val_accuracy": accuracy_percent(estimator, split.X_val, split.y_val),
         "test_accuracy": 100 * scores.pop("accuracy"),
         **scores,
         **count_parameters(estimator),
+        "flops": count_flops(estimator),
         "fit_seconds": fit_seconds,
         "predict_seconds": predict_seconds,
+        "images_per_second": len(split.y_test) / predict_seconds,
+        "peak_memory_mib": peak["mib"],
     }
     steps = steps_of(estimator)
-    record = {
+    entry = {
+        "classes": estimator.classes_,
+        "recall": recall_by_class(split.y_test, proba, estimator.classes_),
         "layers": [row for step in steps for row in _layers(step)],
         "summary": "\n\n".join(step.summary() for step in steps if hasattr(step, "summary")),
+        "parameters": {
+            name: repr(value)
+            for name, value in estimator.get_params().items()
+            if not hasattr(value, "get_params")
+        },
     }
     if hasattr(steps[-1], "history_"):
-        record["history"] = steps[-1].history_
+        entry["history"] = steps[-1].history_
         result["epochs"] = steps[-1].n_iter_
         result["seconds_per_epoch"] = np.mean(steps[-1].epoch_seconds_)
-    return record | {"result": result}
+    return entry | {"result": result}, proba
 
 
-def _timed(task: Callable) -> tuple[float, object]:
+def _timed(task: Callable[[], T]) -> tuple[float, T]:
     """Return the seconds that a task took, and its result."""
     start = time.perf_counter()
     result = task()
     return time.perf_counter() - start, result
+
+
+@contextmanager
+def _peak_memory() -> Iterator[dict[str, float]]:
+    """Watch the memory of the process, all that it holds; "mib" is the highest that was seen."""
+    import psutil
+
+    process, done = psutil.Process(), threading.Event()
+    peak = {"mib": 0.0}
+
+    def watch() -> None:
+        while True:
+            peak["mib"] = max(peak["mib"], process.memory_info().rss / 2**20)
+            if done.wait(SAMPLING_SECONDS):
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
 
 
 def fit(estimator, X, y, X_val=None, y_val=None) -> None:

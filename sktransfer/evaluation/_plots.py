@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_bars", "plot_learning_curves", "plot_samples"]
+__all__ = ["plot_bars", "plot_data", "plot_learning_curves", "plot_samples"]
 
 # Okabe and Ito's palette, told apart with every kind of colour vision. Grey is for no backbone.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 NO_BACKBONE = "#7F7F7F"
 # After one round of colours, bars are hatched, so that two backbones never look the same.
 HATCHES = ("", "//", "..", "xx")
+
+# Images of mixed sizes are brought to this size for the picture of samples.
+SAMPLE_SIZE = (128, 128)
 
 BAR_INCHES = 0.52  # wide enough for the number above it
 
@@ -58,6 +62,39 @@ def plot_samples(images: np.ndarray, labels: Iterable[str]) -> Figure:
         axes.imshow(np.clip(np.rint(image), 0, 255).astype(np.uint8))
         axes.set_title(textwrap.fill(str(label), 22), fontsize=11)
     return figure
+
+
+def plot_data(folder: Path, X: Any, y: Any, augmentation: Any = None) -> None:
+    """Draw the first ten images, and the first of them as an augmentation changes it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where ``samples.png`` and, with an augmentation, ``augmentation.png`` are written.
+    X : images
+        As `sktransfer.images.as_images` takes them.
+    y : array-like of str
+        The class of each image.
+    augmentation : Augmentation, default=None
+        The augmentation to show.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sktransfer.evaluation._plots import plot_data
+    >>> plot_data(Path("pictures"), np.zeros((2, 8, 8, 3), np.uint8), ["cat", "dog"])
+    >>> [path.name for path in Path("pictures").iterdir()]
+    ['samples.png']
+    """
+    from sktransfer.images import as_images
+
+    batch = as_images(X[:10])
+    samples = (batch if batch.size else batch.resized(SAMPLE_SIZE)).take(slice(None))
+    folder.mkdir(exist_ok=True)
+    plot_samples(samples, y[:10]).savefig(folder / "samples.png", dpi=120)
+    if augmentation is not None:
+        augmentation.plot(samples[0]).savefig(folder / "augmentation.png", dpi=120)
 
 
 def plot_learning_curves(history: dict[str, list[float]], title: str) -> Figure:

@@ -1,72 +1,83 @@
-"""The folder of a benchmark: a record for each finished cell, and what is made of the records.
+"""What is made of a record: tables, pictures, layers and summaries; of nothing but its files.
 
-``run.json`` says what was run, where and with which versions; ``cells/`` has one file for each
-strategy and backbone. The table, the pictures, the layers and the summaries are made from these
-files alone, so they can be made again at any time, also while a run is under way.
+So all of it can be made again at any time, also while a run is under way.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import platform
-import shlex
-import sys
-from collections.abc import Mapping
-from datetime import datetime
-from importlib import import_module, metadata
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sktransfer.evaluation._plots import plot_bars, plot_learning_curves
+from sktransfer.evaluation._record import Cell, Record
+from sktransfer.evaluation._statistics import score_interval
 
 __all__ = [
     "RESULT_COLUMNS",
-    "cell_name",
-    "cell_path",
-    "describe_environment",
     "format_results",
-    "read_json",
     "read_results",
-    "write_json",
+    "summarize_results",
     "write_report",
 ]
 
 RESULT_COLUMNS = (
+    "dataset",
     "strategy",
     "backbone",
     "recipe",
+    "train_size",
+    "repeat",
+    "fold",
+    "seed",
+    "train_images",
+    "validation_images",
+    "test_images",
     "train_accuracy",
     "val_accuracy",
     "test_accuracy",
+    "balanced_accuracy",
     "f1_micro",
     "f1_macro",
     "roc_auc_ovr",
+    "roc_auc_ovo",
+    "top_k_accuracy",
     "log_loss",
+    "brier",
+    "expected_calibration_error",
     "total_params",
     "trainable_params",
     "non_trainable_params",
     "deployed_params",
+    "flops",
     "epochs",
     "seconds_per_epoch",
     "fit_seconds",
     "predict_seconds",
-    "seed",
+    "images_per_second",
+    "peak_memory_mib",
     "error",
 )
-TEXT_COLUMNS = ("strategy", "backbone", "recipe", "error")
+TEXT_COLUMNS = ("dataset", "strategy", "backbone", "recipe", "error")
 INTEGER_COLUMNS = (
+    "train_size",
+    "repeat",
+    "fold",
+    "seed",
+    "train_images",
+    "validation_images",
+    "test_images",
     "total_params",
     "trainable_params",
     "non_trainable_params",
     "deployed_params",
+    "flops",
     "epochs",
-    "seed",
 )
-# What fits on a screen; the file has all of it.
+SYSTEM_COLUMNS = ["dataset", "strategy", "backbone", "train_size"]
+"""What is compared: all cells that have these in common are repetitions of each other."""
 PRINTED_COLUMNS = (
     "strategy",
     "backbone",
@@ -82,44 +93,7 @@ PRINTED_COLUMNS = (
     "seconds_per_epoch",
     "fit_seconds",
 )
-PACKAGES = ("tensorflow", "keras", "scikit-learn", "numpy", "sktransfer")
-
-
-def cell_name(strategy: str, backbone: str) -> str:
-    """Name a cell; the strategies that have no backbone have an empty one."""
-    return f"{strategy}-{backbone}" if backbone else strategy
-
-
-def cell_path(output: Path, name: str) -> Path:
-    """Return where the record of a cell is kept."""
-    return output / "cells" / f"{name}.json"
-
-
-def read_json(path: Path) -> dict:
-    """Read a record; an empty one where there is none yet."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def write_json(path: Path, record: Mapping) -> None:
-    """Write a record at once: a reader finds the old file or the new one, never half of it."""
-    text = json.dumps(_jsonable(record), indent=1, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
-
-
-def _jsonable(value):
-    """Turn NumPy's values into Python's; what is not finite becomes null, as JSON asks."""
-    if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+"""What fits on a screen; the file has all of it."""
 
 
 def read_results(output: str | Path) -> pd.DataFrame:
@@ -133,16 +107,20 @@ def read_results(output: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each finished cell, by strategy and backbone, with the columns `RESULT_COLUMNS`:
-        accuracies in percent; F1 and ROC AUC, as fractions, and the log loss, in nats, of the test
-        part; times in seconds, an epoch's as the mean of all. What a cell does not have is missing:
-        the epochs of a model that is no network, or all scores of a cell that failed, whose
-        ``error`` says why.
+        A row for each finished cell, by dataset, strategy, backbone, training size, repeat and
+        fold, with the columns `RESULT_COLUMNS`: a `train_size` of 0 is all images; accuracies in
+        percent; F1, ROC AUC, top-k accuracy and calibration error, as fractions, the Brier score
+        and the log loss, in nats, of the test part; floating point operations of the prediction of
+        one image; times in seconds, an epoch's as the mean of all. What a cell does not have is
+        missing: the epochs of a model that is no network, or all scores of a cell that failed,
+        whose ``error`` says why.
 
     Raises
     ------
     FileNotFoundError
         If `output` is not the folder of a run.
+    ValueError
+        If the record is of another version.
 
     Examples
     --------
@@ -151,28 +129,93 @@ def read_results(output: str | Path) -> pd.DataFrame:
     Traceback (most recent call last):
     FileNotFoundError: 'no-such-run' is not the folder of a benchmark: it has no run.json
     """
-    return _results_table(_read_cells(output))
+    record = Record(output)
+    record.existing_header()
+    return _results_table(record.entries())
 
 
-def _read_cells(output: str | Path) -> list[dict]:
-    """Read the records of all cells that have one."""
-    if not (Path(output) / "run.json").exists():
-        raise FileNotFoundError(
-            f"{str(output)!r} is not the folder of a benchmark: it has no run.json"
-        )
-    records = [read_json(path) for path in (Path(output) / "cells").glob("*.json")]
-    return sorted(
-        records, key=lambda cell: (cell["result"]["strategy"], cell["result"]["backbone"])
-    )
-
-
-def _results_table(cells: list[dict]) -> pd.DataFrame:
+def _results_table(entries: dict[Cell, dict]) -> pd.DataFrame:
     """Put the results of cells into one table, with the same types of columns in every run."""
-    table = pd.DataFrame([cell["result"] for cell in cells], columns=list(RESULT_COLUMNS))
+    results = [entries[cell]["result"] for cell in sorted(entries)]
+    table = pd.DataFrame(results, columns=list(RESULT_COLUMNS))
     types = {column: "float64" for column in RESULT_COLUMNS}
     types |= {column: "object" for column in TEXT_COLUMNS}
     types |= {column: "Int64" for column in INTEGER_COLUMNS}
     return table.astype(types).fillna({column: "" for column in TEXT_COLUMNS})
+
+
+def summarize_results(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Average the repeats and folds of a benchmark.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `read_results`.
+    confidence : float, default=0.95
+        Of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        A row for each dataset, strategy, backbone and training size, the best mean validation
+        accuracy first: ``cells`` that succeeded, ``failed`` ones, the means of all that was
+        measured, and ``test_low`` and ``test_high``, the interval of the test accuracy in percent.
+        Of several cells it is that of `score_interval`; of a single one that of Wilson (1927),
+        which knows of the test images alone and not of the chances of training.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sktransfer.evaluation import RESULT_COLUMNS, summarize_results
+    >>> cells = [
+    ...     {"dataset": "d", "strategy": "knn", "fold": fold, "test_accuracy": 80.0 + fold,
+    ...      "train_images": 80, "validation_images": 20, "test_images": 25}
+    ...     for fold in range(5)
+    ... ]
+    >>> table = pd.DataFrame(cells, columns=RESULT_COLUMNS).fillna({"error": ""})
+    >>> summary = summarize_results(table)
+    >>> summary[["strategy", "cells", "test_accuracy"]].values.tolist()
+    [['knn', 5, 82.0]]
+    """
+    rows = [
+        _summary(key, group, confidence)
+        for key, group in table.groupby(SYSTEM_COLUMNS, sort=False, dropna=False)
+    ]
+    columns = ["val_accuracy", "deployed_params"]
+    summary = pd.DataFrame(rows)
+    return summary.sort_values(columns, ascending=[False, True], ignore_index=True)
+
+
+def _summary(key: Hashable, group: pd.DataFrame, confidence: float) -> dict:
+    """Average the cells of one system."""
+    done = group[group["error"] == ""]
+    measured = [name for name in RESULT_COLUMNS[RESULT_COLUMNS.index("train_images") : -1]]
+    means = done[measured].astype(float).mean()
+    low, high = _interval(done, confidence)
+    return {
+        **dict(zip(SYSTEM_COLUMNS, key, strict=True)),  # type: ignore[call-overload]
+        "cells": len(done),
+        "failed": len(group) - len(done),
+        **means,
+        "test_low": low,
+        "test_high": high,
+    }
+
+
+def _interval(done: pd.DataFrame, confidence: float) -> tuple[float, float]:
+    """Return the confidence interval of the mean test accuracy, in percent."""
+    scores = done["test_accuracy"].to_numpy(dtype=float)
+    if len(scores) == 0:
+        return np.nan, np.nan
+    n_test = float(done["test_images"].mean())
+    if len(scores) == 1:
+        from scipy.stats import binomtest
+
+        hits = round(scores[0] / 100 * n_test)
+        exact = binomtest(hits, round(n_test)).proportion_ci(confidence, method="wilson")
+        return 100 * exact.low, 100 * exact.high
+    n_train = float((done["train_images"] + done["validation_images"]).mean())
+    return score_interval(scores, test_fraction=n_test / n_train, confidence=confidence)
 
 
 def format_results(table: pd.DataFrame) -> str:
@@ -186,6 +229,8 @@ def format_results(table: pd.DataFrame) -> str:
     Returns
     -------
     str
+        Means, where there are repeats or folds; the dataset and the number of training images
+        where there are several.
 
     Examples
     --------
@@ -195,26 +240,32 @@ def format_results(table: pd.DataFrame) -> str:
     >>> print(format_results(pd.DataFrame([failed], columns=RESULT_COLUMNS)).splitlines()[-1])
     failed: cnn: MemoryError: no memory
     """
-    shown = table[list(PRINTED_COLUMNS)]
+    summary = summarize_results(table)
+    varied = [name for name in ("dataset", "train_size") if summary[name].nunique() > 1]
+    repeated = ["cells"] if summary["cells"].max() > 1 else []
+    shown = summary[[*varied, *PRINTED_COLUMNS, *repeated]]
     shown = shown.rename(columns=lambda column: column.replace("_accuracy", "_%"))
     shown = shown.rename(columns={"seconds_per_epoch": "s/epoch", "fit_seconds": "fit_s"})
-    shown = shown.astype(object).fillna("")
+    whole = ["trainable_params", "deployed_params"]
+    shown = shown.astype({name: "Int64" for name in whole}).astype(object).fillna("")
     text = shown.to_string(index=False, float_format="{:.3f}".format)
-    failed = table[table["error"] != ""]
-    names = map(cell_name, failed["strategy"], failed["backbone"])
-    errors = zip(names, failed["error"], strict=True)
-    return "\n".join([text, *(f"failed: {name}: {error}" for name, error in errors)])
+    errors = table.loc[table["error"] != "", ["strategy", "backbone", "error"]].drop_duplicates()
+    lines = [
+        f"failed: {Cell('', strategy, backbone).system}: {error}"
+        for strategy, backbone, error in errors.to_numpy()
+    ]
+    return "\n".join([text, *lines])
 
 
 def write_report(output: str | Path) -> pd.DataFrame:
-    """Write the table, the pictures, the layers and the summaries of a benchmark.
+    """Write the tables, the pictures, the layers and the summaries of a benchmark.
 
     Parameters
     ----------
     output : str or Path
-        The folder of the run. Written into it are ``results.csv``, the folder ``pictures`` with
-        PNG files, ``layers`` (the layers of each network as CSV: type, name, trainable) and
-        ``summaries`` (text).
+        The folder of the run. Written into it are ``results.csv`` (a row for each cell) and
+        ``summary.csv`` (means and intervals), the folder ``pictures`` with PNG files, ``layers``
+        (the layers of each network as CSV: type, name, trainable) and ``summaries`` (text).
 
     Returns
     -------
@@ -225,6 +276,8 @@ def write_report(output: str | Path) -> pd.DataFrame:
     ------
     FileNotFoundError
         If `output` is not the folder of a run.
+    ValueError
+        If the record is of another version.
 
     Examples
     --------
@@ -233,75 +286,36 @@ def write_report(output: str | Path) -> pd.DataFrame:
     Traceback (most recent call last):
     FileNotFoundError: 'no-such-run' is not the folder of a benchmark: it has no run.json
     """
-    output = Path(output)
-    cells = _read_cells(output)
-    table = _results_table(cells)
+    record = Record(output)
+    record.existing_header()
+    entries = record.entries()
+    table = _results_table(entries)
     for folder in ("pictures", "layers", "summaries"):
-        (output / folder).mkdir(exist_ok=True)
-    table.to_csv(output / "results.csv", index=False)
-    for cell in cells:
-        _write_cell_report(output, cell)
-    _write_bars(output, table, "test_accuracy", "test accuracy (%)", "accuracy")
-    _write_bars(output, table, "seconds_per_epoch", "seconds an epoch", "epoch-seconds")
+        (record.folder / folder).mkdir(exist_ok=True)
+    table.to_csv(record.folder / "results.csv", index=False)
+    if not table.empty:
+        summarize_results(table).to_csv(record.folder / "summary.csv", index=False)
+    for cell in sorted(entries, reverse=True):  # of several cells alike, the first is told of
+        _write_cell_report(record.folder, cell, entries[cell])
+    _write_bars(record.folder, table, "test_accuracy", "test accuracy (%)", "accuracy")
+    _write_bars(record.folder, table, "seconds_per_epoch", "seconds an epoch", "epoch-seconds")
     return table
 
 
-def _write_cell_report(output: Path, cell: dict) -> None:
+def _write_cell_report(folder: Path, cell: Cell, entry: dict) -> None:
     """Write what belongs to one cell: its layers, its summary, its learning curves."""
-    name = cell_name(cell["result"]["strategy"], cell["result"]["backbone"])
-    if cell.get("layers"):
-        pd.DataFrame(cell["layers"]).to_csv(output / "layers" / f"{name}.csv", index=False)
-    if cell.get("summary"):
-        (output / "summaries" / f"{name}.txt").write_text(cell["summary"], encoding="utf-8")
-    if cell.get("history"):
-        figure = plot_learning_curves(cell["history"], name)
-        figure.savefig(output / "pictures" / f"learning-{name}.png", dpi=120)
+    if entry.get("layers"):
+        pd.DataFrame(entry["layers"]).to_csv(folder / "layers" / f"{cell.system}.csv", index=False)
+    if entry.get("summary"):
+        path = folder / "summaries" / f"{cell.system}.txt"
+        path.write_text(entry["summary"], encoding="utf-8")
+    if entry.get("history"):
+        figure = plot_learning_curves(entry["history"], cell.system)
+        figure.savefig(folder / "pictures" / f"learning-{cell.system}.png", dpi=120)
 
 
-def _write_bars(output: Path, table: pd.DataFrame, column: str, label: str, name: str) -> None:
-    """Write a bar chart, where there is anything to draw."""
-    if table[column].notna().any():
-        plot_bars(table, column, label).savefig(output / "pictures" / f"{name}.png", dpi=120)
-
-
-def describe_environment() -> dict:
-    """Say on what machine, with which versions, by which command and when something is run."""
-    return {
-        "machine": {
-            "processor": _processor_name(),
-            "cores": os.cpu_count(),
-            "memory_gib": _memory_gib(),
-            "system": platform.platform(),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{package: _version(package) for package in PACKAGES},
-        },
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-    }
-
-
-def _version(package: str) -> str:
-    """Return the version of a package, also where it is installed under another name."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # tensorflow-cpu, or a checkout that is not installed
-        return import_module(package).__version__
-
-
-def _processor_name() -> str:
-    """Return the processor's name; the standard library knows it on some systems only."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _memory_gib() -> float | None:
-    """Return the memory of the machine, or None where the system does not say."""
-    try:
-        pages, page_size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # Windows has no sysconf
-        return None
-    return round(pages * page_size / 2**30, 1)
+def _write_bars(folder: Path, table: pd.DataFrame, column: str, label: str, name: str) -> None:
+    """Write a bar chart of means, where there is anything to draw."""
+    means = table.groupby(["strategy", "backbone"])[column].mean().reset_index()
+    if means[column].notna().any():
+        plot_bars(means, column, label).savefig(folder / "pictures" / f"{name}.png", dpi=120)

@@ -1,12 +1,17 @@
-"""Runs strategies on a dataset, cell by cell, so that a run that was stopped goes on later."""
+"""Runs strategies on datasets, cell by cell, so that a run that was stopped goes on later."""
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -14,29 +19,25 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sktransfer.cache import memory_store
-from sktransfer.evaluation._data import Split, check_split, load_dataset, split_dataset
+from sktransfer.evaluation._data import load_dataset
+from sktransfer.evaluation._environment import describe_environment
+from sktransfer.evaluation._isolation import Limits
 from sktransfer.evaluation._measuring import measure
 from sktransfer.evaluation._metrics import steps_of
-from sktransfer.evaluation._plots import plot_samples
-from sktransfer.evaluation._report import (
-    cell_name,
-    cell_path,
-    describe_environment,
-    read_json,
-    write_json,
-    write_report,
-)
+from sktransfer.evaluation._record import Cell, Record
+from sktransfer.evaluation._report import write_report
+from sktransfer.evaluation._splits import Division, Pools, Splitting, make_pools
 from sktransfer.evaluation._winner import refit_winner
 
-__all__ = ["run_benchmark"]
+__all__ = ["resume_benchmark", "run_benchmark"]
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
-# Images of mixed sizes are brought to this size for the picture of samples.
-SAMPLE_SIZE = (128, 128)
+N_CRASHES = 3
+"""Worker processes that may die before a sweep gives up, if no cell is finished in between."""
 
 
 def run_benchmark(
-    dataset: str | Bunch = "photo-patches",
+    dataset: str | Bunch | Sequence[str | Bunch] = "photo-patches",
     strategies: Iterable[str] | None = None,
     backbones: Iterable[str] = (DEFAULT_BACKBONE,),
     *,
@@ -44,29 +45,37 @@ def run_benchmark(
     data: str | Path | None = None,
     recipe: str = "best",
     epochs: int | None = None,
-    train_size: int | None = None,
+    train_size: int | Sequence[int] | None = None,
     test_size: int | None = None,
     validation_fraction: float = 0.2,
+    cv: Any = None,
+    groups: Any = None,
+    n_repeats: int = 1,
     random_state: int = 0,
     make_estimator: Callable | None = None,
     save_winner: bool = True,
+    n_jobs: int | None = None,
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train and score strategies on a dataset, and save the best of them.
+    """Train and score strategies on datasets, and save the best of them.
 
-    Each pair of strategy and backbone is a cell. A finished cell is written at once; run again with
-    the same `output` and settings, the benchmark leaves finished cells as they are and does the
-    others. A cell that fails is recorded with its traceback and does not stop the others.
+    Each combination of dataset, strategy, backbone, number of training images, repeat and fold is a
+    cell. A finished cell is recorded at once; run again with the same `output` and settings, the
+    benchmark leaves finished cells as they are and does the others. A cell that fails is recorded
+    with its traceback and does not stop the others.
 
-    The winner has the best validation accuracy (of equals, the fewest parameters to deploy). It is
-    fitted anew on training and validation data together and saved as ``winner.joblib``.
+    On a single dataset, the winner has the best mean validation accuracy (of equals, the fewest
+    parameters to deploy). It is fitted anew on all images but those to test on, and saved as
+    ``winner.joblib``.
 
     Parameters
     ----------
-    dataset : {"photo-patches", "cifar10", "folder"} or sklearn.utils.Bunch
+    dataset : {"photo-patches", "cifar10", "folder"}, sklearn.utils.Bunch or sequence of these
         A name, see `load_dataset`; or ``X_train, y_train, X_test, y_test``, or ``X, y`` of which a
         fifth becomes the test part. X are uint8 images (n, height, width, 3) or an array of paths
-        of images, y arrays of labels.
+        of images, y arrays of labels. Of several, each bunch needs a ``name``.
     strategies : iterable of str, optional
         Names of `sktransfer.list_strategies`; all of them by default.
     backbones : iterable of str
@@ -79,18 +88,37 @@ def run_benchmark(
         Hyperparameters of the strategies.
     epochs : int, optional
         Epochs of training, for the strategies that have any, in place of the recipe's.
-    train_size, test_size : int, optional
-        Number of images to use of the training part (before validation images are taken from it)
-        and of the test part, drawn with all classes in their proportions. All by default.
+    train_size : int or sequence of int, optional
+        Number of images to train on, validation images among them, drawn with all classes in their
+        proportions; several numbers show what more images would bring. All by default.
+    test_size : int, optional
+        Number of images to use of the test part. All by default.
     validation_fraction : float
         Fraction of the training images, in (0, 1), that is kept for validation.
+    cv : int or splitter, optional
+        Number of stratified folds, or any splitter of scikit-learn, for cross-validation on the
+        images to train on: a dataset's own test part is then left alone. Without it, cells are
+        scored on the test part.
+    groups : array-like of shape (n_images,), optional
+        Groups of images, such as those of one patient, that `cv` keeps together.
+    n_repeats : int
+        How often all is done, each time with other folds, validation images and seeds.
     random_state : int
-        Seed of the splits and of the strategies.
+        Seed of the first repeat: of its splits and of its strategies.
     make_estimator : callable, optional
         ``make_estimator(strategy, backbone, recipe=..., **parameters)`` returns an unfitted
         classifier with ``predict_proba``; `sktransfer.make_strategy` by default.
     save_winner : bool
         Whether the best strategy is fitted anew and saved.
+    n_jobs : int, optional
+        Cells that run at a time, each in a process of its own; -1 for one a core. None is 1, unless
+        ``joblib.parallel_config`` says otherwise: with its backends "dask" and "ray" the cells run
+        on the machines of a cluster.
+    time_limit : float, optional
+        Seconds that a cell may take. It then runs in a process of its own, which starts anew, and
+        is recorded as failed when that is killed.
+    memory_limit : float, optional
+        Mebibytes that the process of a cell may hold; likewise.
     progress : bool
         Whether to show a progress bar.
 
@@ -102,52 +130,152 @@ def run_benchmark(
     Raises
     ------
     ValueError
-        If a name is unknown, a size does not fit the data, files are no images (`ImageError`), or
-        `output` has a run with other settings. All this is checked before anything is trained.
+        If a name is unknown, nothing is to be run, a size does not fit the data, files are no
+        images (`ImageError`), or `output` has a run with other settings or of another version. All
+        this is checked before anything is trained.
     OSError
-        If `output` cannot be written to, or weights of a backbone are missing
-        (`MissingWeightsError`).
+        If `output` cannot be written to or another process is writing to it (`BlockingIOError`),
+        or weights of a backbone are missing (`MissingWeightsError`).
 
     Examples
     --------
     >>> from sktransfer.evaluation import run_benchmark
     >>> table = run_benchmark(strategies=["linear_probe", "knn"], output="probes")  # doctest: +SKIP
     """
-    make = make_estimator or _default_factory()
-    builder = _Builder(make, recipe, _overrides(random_state, epochs))
-    cells = _plan(builder, strategies or _all_strategies(), backbones)
+    builder = _Builder(make_estimator or _default_factory(), recipe, epochs)
+    systems = builder.systems(
+        _listed("strategies", _all_strategies() if strategies is None else strategies),
+        _listed("backbones", backbones),
+    )
     if make_estimator is None:
-        _check_weights(cells)
-    output = Path(output)
-    _check_writable(output)
-    if isinstance(dataset, str):
-        dataset = load_dataset(dataset, data)
-    split = split_dataset(dataset, train_size, test_size, validation_fraction, random_state)
-    check_split(split)
+        _check_weights(systems)
+    record = Record(output)
+    _check_writable(record.folder)
+    splitting = Splitting(cv, n_repeats, validation_fraction, random_state)
+    datasets = _datasets(dataset, data)
+    pools = {
+        name: make_pools(
+            bunch, cv=cv, groups=groups, test_size=test_size, random_state=random_state
+        )
+        for name, bunch in datasets.items()
+    }
+    _check_images(pools.values())
+    sizes = [None] if train_size is None else np.atleast_1d(train_size).tolist()
+    plan = _plan(systems, pools, splitting, _listed("train_size", sizes))
     settings = {
-        "dataset": dataset.get("name", "unnamed"),
-        "data_hash": joblib.hash(vars(split)),
-        "classes": np.unique(split.y_train).tolist(),
-        "train_images": len(split.y_train),
-        "validation_images": len(split.y_val),
-        "test_images": len(split.y_test),
+        "datasets": [_described(name, pool) for name, pool in pools.items()],
         "recipe": recipe,
         "epochs": epochs,
+        "test_size": test_size,
+        "validation_fraction": validation_fraction,
+        "cv": int(cv) if isinstance(cv, Integral) else cv and repr(cv),
         "seed": random_state,
     }
-    _open_run(output, settings)
-    _draw_data(output, split, builder, cells)
-    with _progress_bar(len(cells) + 1, progress) as bar:
-        for cell in cells:
-            bar.set_description(cell_name(*cell))
-            _finish_cell(cell, builder, split, output, settings)
+    arguments = {
+        "strategies": list(dict.fromkeys(strategy for strategy, _ in systems)),
+        "backbones": list(dict.fromkeys(backbones)),
+        "data": None if data is None else str(Path(data).absolute()),
+        "train_size": train_size,
+        "n_repeats": n_repeats,
+        "save_winner": save_winner,
+        "time_limit": time_limit,
+        "memory_limit": memory_limit,
+        "given": [
+            name
+            for name, is_given in {
+                "dataset": not _is_named(dataset),
+                "cv": not isinstance(cv, (Integral, type(None))),
+                "groups": groups is not None,
+                "make_estimator": make_estimator is not None,
+            }.items()
+            if is_given
+        ],
+    }
+    limits = Limits(time_limit, memory_limit)
+    record.folder.mkdir(parents=True, exist_ok=True)
+    with record.writing():
+        _open_run(record, settings, arguments)
+        _draw_data(record.folder, next(iter(pools.values())), builder, systems)
+        todo = _unfinished(plan, record)
+        with _progress_bar(len(plan) + 1, progress) as bar:
+            bar.update(len(plan) - len(todo))
+            _run(todo, pools, builder, limits, record, n_jobs, bar)
+            table = write_report(record.folder)
+            if save_winner and len(pools) == 1:
+                bar.set_description("winner")
+                refit_winner(record, table, builder, *pools.values())
             bar.update()
-        table = write_report(output)
-        if save_winner:
-            bar.set_description("winner")
-            refit_winner(table, builder, split, output)
-        bar.update()
     return table
+
+
+def resume_benchmark(
+    output: str | Path, *, n_jobs: int | None = None, progress: bool = True, **given: Any
+) -> pd.DataFrame:
+    """Go on with a benchmark that was stopped, with the settings that it was begun with.
+
+    Parameters
+    ----------
+    output : str or Path
+        The folder of the run.
+    n_jobs : int, optional
+        Cells that run at a time, as in `run_benchmark`.
+    progress : bool
+        Whether to show a progress bar.
+    **given : object
+        What the run was given that no file can hold, again: those of ``dataset`` (a bunch), ``cv``
+        (a splitter), ``groups`` and ``make_estimator`` that it had.
+
+    Returns
+    -------
+    DataFrame
+        As from `run_benchmark`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `output` is not the folder of a run.
+    TypeError
+        If something is missing of what the run was given, or if there is more of it.
+
+    Examples
+    --------
+    >>> from sktransfer.evaluation import resume_benchmark
+    >>> resume_benchmark("no-such-run")
+    Traceback (most recent call last):
+    FileNotFoundError: 'no-such-run' is not the folder of a benchmark: it has no run.json
+    """
+    header = Record(output).existing_header()
+    settings, arguments = header["settings"], dict(header["arguments"])
+    needed = set(arguments.pop("given"))
+    if needed != set(given):
+        raise TypeError(
+            f"{str(output)!r} was begun with {sorted(needed) or 'nothing'} of its own; resuming it "
+            f"takes the same again, got {sorted(given) or 'nothing'}"
+        )
+    datasets = [dataset["name"] for dataset in settings["datasets"]]
+    return run_benchmark(
+        output=output,
+        n_jobs=n_jobs,
+        progress=progress,
+        random_state=settings["seed"],
+        **{name: settings[name] for name in ("recipe", "epochs", "test_size")},
+        validation_fraction=settings["validation_fraction"],
+        **({"dataset": datasets, "cv": settings["cv"], **given} | arguments),
+    )
+
+
+def _listed(name: str, values: Iterable) -> list:
+    """Return the different values; raise an error where there are none."""
+    values = list(dict.fromkeys([values] if isinstance(values, str) else values))
+    if not values:
+        raise ValueError(f"{name} must name at least one, got none: there is nothing to run")
+    return values
+
+
+def _is_named(dataset: Any) -> bool:
+    """Whether a dataset can be loaded again by its name."""
+    names = [dataset] if isinstance(dataset, (str, Bunch)) else dataset
+    return all(isinstance(name, str) for name in names)
 
 
 def _default_factory() -> Callable:
@@ -170,11 +298,13 @@ class _Builder:
 
     make: Callable
     recipe: str
-    overrides: dict
+    epochs: int | None
 
-    def __call__(self, strategy: str, backbone: str):
+    def __call__(self, strategy: str, backbone: str, seed: int):
         """Build the estimator of a cell; `backbone` is empty for a strategy that has none."""
-        values = self.overrides | ({"backbone": backbone} if backbone else {})
+        values: dict[str, Any] = {"random_state": seed}
+        values |= {"backbone": backbone} if backbone else {}
+        values |= {} if self.epochs is None else {"epochs": self.epochs}
         taken = self.parameter_names(strategy) & set(values)
         return self.make(strategy, recipe=self.recipe, **{name: values[name] for name in taken})
 
@@ -183,32 +313,23 @@ class _Builder:
         steps = steps_of(self.make(strategy, recipe=self.recipe))
         return {name for step in steps for name in step.get_params(deep=False)}
 
-
-def _overrides(random_state: int, epochs: int | None) -> dict:
-    """Collect the parameters that stand in place of the recipe's."""
-    return {"random_state": random_state} | ({} if epochs is None else {"epochs": epochs})
-
-
-def _plan(
-    builder: _Builder, strategies: Iterable[str], backbones: Iterable[str]
-) -> list[tuple[str, str]]:
-    """List the cells, (strategy, backbone), and build each once, which checks all names."""
-    backbones = list(dict.fromkeys(backbones))
-    cells = []
-    for strategy in dict.fromkeys(strategies):
-        has_backbone = "backbone" in builder.parameter_names(strategy)
-        cells += [(strategy, backbone) for backbone in (backbones if has_backbone else [""])]
-    for cell in cells:
-        builder(*cell)
-    return cells
+    def systems(self, strategies: list[str], backbones: list[str]) -> list[tuple[str, str]]:
+        """List what is compared, (strategy, backbone), and build each once, to check all names."""
+        systems = []
+        for strategy in strategies:
+            has_backbone = "backbone" in self.parameter_names(strategy)
+            systems += [(strategy, name) for name in (backbones if has_backbone else [""])]
+        for system in systems:
+            self(*system, 0)
+        return systems
 
 
-def _check_weights(cells: list[tuple[str, str]]) -> None:
+def _check_weights(systems: list[tuple[str, str]]) -> None:
     """Find the pretrained weights of all backbones now rather than in the middle of a night."""
     from sktransfer.backbones import get_backbone
     from sktransfer.backbones._weights import resolve_weights
 
-    for backbone in {backbone for _, backbone in cells if backbone}:
+    for backbone in {backbone for _, backbone in systems if backbone}:
         resolve_weights(get_backbone(backbone), "imagenet")
 
 
@@ -221,37 +342,82 @@ def _check_writable(output: Path) -> None:
         raise PermissionError(f"cannot write results to {str(output)!r}: {existing} is read-only")
 
 
-def _open_run(output: Path, settings: dict) -> None:
-    """Write the header of a run, unless the folder has the cells of another one."""
-    header = read_json(output / "run.json")
-    if header and header["settings"] != settings:
-        differences = [
-            f"{name} {header['settings'].get(name)!r} there, {value!r} here"
-            for name, value in settings.items()
-            if header["settings"].get(name) != value
-        ]
-        raise ValueError(
-            f"{str(output)!r} has a benchmark with other settings ({'; '.join(differences)}); "
-            "give another output folder"
-        )
-    write_json(output / "run.json", {"settings": settings, **describe_environment()})
+def _datasets(dataset: str | Bunch | Sequence[str | Bunch], data: Any) -> dict[str, Bunch]:
+    """Load the datasets that are given by name."""
+    given = [dataset] if isinstance(dataset, (str, Bunch)) else list(dataset)
+    if not given:
+        raise ValueError("dataset must name at least one, got none: there is nothing to run")
+    datasets: dict[str, Bunch] = {}
+    for one in given:
+        bunch = load_dataset(one, data) if isinstance(one, str) else one
+        name = bunch.get("name", "unnamed")
+        if name in datasets:
+            raise ValueError(f"two datasets have the name {name!r}; each needs one of its own")
+        datasets[name] = bunch
+    return datasets
 
 
-def _draw_data(output: Path, split: Split, builder: _Builder, cells: list) -> None:
-    """Draw the first ten images, and one of them as the run's augmentation changes it."""
+def _check_images(pools: Iterable[Pools]) -> None:
+    """Raise an ImageError that names the files that are no images."""
     from sktransfer.images import as_images
 
-    batch = as_images(split.X_train[:10])
-    images = batch if batch.size else batch.resized(SAMPLE_SIZE)
-    pictures = output / "pictures"
-    pictures.mkdir(exist_ok=True)
-    samples = images.take(slice(None))
-    plot_samples(samples, split.y_train[:10]).savefig(pictures / "samples.png", dpi=120)
-    heads = (steps_of(builder(*cell))[-1] for cell in cells)
+    for pool in pools:
+        as_images(pool.X)
+        if pool.X_test is not None:
+            as_images(pool.X_test)
+
+
+def _described(name: str, pools: Pools) -> dict:
+    """Describe a dataset, so that another one is not taken for it."""
+    return {
+        "name": name,
+        "hash": joblib.hash(vars(pools)),
+        "classes": np.unique(pools.y).tolist(),
+        "images": len(pools.y),
+        "test_images": 0 if pools.y_test is None else len(pools.y_test),
+    }
+
+
+def _plan(
+    systems: list[tuple[str, str]],
+    pools: Mapping[str, Pools],
+    splitting: Splitting,
+    sizes: list[int | None],
+) -> dict[Cell, Division]:
+    """List the cells with the images of each, all systems of a repeat before the next repeat."""
+    plan = {
+        Cell(name, *system, size or 0, division.repeat, division.fold): division
+        for name, pool in pools.items()
+        for size in sizes
+        for division in splitting.divisions(pool, size)
+        for system in systems
+    }
+    return dict(sorted(plan.items(), key=lambda item: (item[0].repeat, item[0].fold)))
+
+
+def _open_run(record: Record, settings: dict, arguments: dict) -> None:
+    """Write the header of a run, unless the folder has the cells of another one."""
+    there = record.header().get("settings")
+    if there and there != settings:
+        differences = [
+            f"{name} {there.get(name)!r} there, {value!r} here"
+            for name, value in settings.items()
+            if there.get(name) != value
+        ]
+        raise ValueError(
+            f"{str(record.folder)!r} has a benchmark with other settings "
+            f"({'; '.join(differences)}); give another output folder"
+        )
+    record.write_header({"settings": settings, "arguments": arguments, **describe_environment()})
+
+
+def _draw_data(folder: Path, pools: Pools, builder: _Builder, systems: list) -> None:
+    """Draw the first ten images, and one of them as the run's augmentation changes it."""
+    from sktransfer.evaluation._plots import plot_data
+
+    heads = (steps_of(builder(strategy, backbone, 0))[-1] for strategy, backbone in systems)
     augmentations = (head.get_params(deep=False).get("augmentation") for head in heads)
-    augmentation = next(filter(None, augmentations), None)
-    if augmentation is not None:
-        augmentation.plot(samples[0]).savefig(pictures / "augmentation.png", dpi=120)
+    plot_data(folder / "pictures", pools.X, pools.y, next(filter(None, augmentations), None))
 
 
 def _progress_bar(total: int, shown: bool):
@@ -261,26 +427,94 @@ def _progress_bar(total: int, shown: bool):
     return tqdm(total=total, disable=not shown, unit="cell")
 
 
-def _finish_cell(
-    cell: tuple[str, str], builder: _Builder, split: Split, output: Path, settings: dict
-) -> None:
-    """Run a cell and write its record, unless it is finished; one that failed is run again."""
-    path = cell_path(output, cell_name(*cell))
-    record = read_json(path)
-    if record and "traceback" not in record:
-        return
-    # With features left over from another cell, a cell's times would not be its own.
-    memory_store().clear()
-    strategy, backbone = cell
-    names = {
-        "strategy": strategy,
-        "backbone": backbone,
-        "recipe": settings["recipe"],
-        "seed": settings["seed"],
+def _unfinished(plan: Mapping[Cell, Division], record: Record) -> dict[Cell, Division]:
+    """Return the cells that have no result; those that failed are run again."""
+    entries = record.entries()
+    return {
+        cell: division
+        for cell, division in plan.items()
+        if entries.get(cell, {"traceback": ""}).get("traceback") is not None
     }
+
+
+def _run(
+    todo: dict[Cell, Division],
+    pools: Mapping[str, Pools],
+    builder: _Builder,
+    limits: Limits,
+    record: Record,
+    n_jobs: int | None,
+    bar,
+) -> None:
+    """Run cells and record them; when a worker dies, go on with those that are left."""
+    crashes = 0
+    while todo:
+        try:
+            for cell, entry, predictions in _entries(dict(todo), pools, builder, limits, n_jobs):
+                record.append(cell, entry, predictions)
+                del todo[cell]
+                crashes = 0
+                bar.set_description(cell.system)
+                bar.update()
+        except BrokenProcessPool as error:
+            crashes += 1
+            if crashes == N_CRASHES:
+                raise RuntimeError(
+                    f"{N_CRASHES} worker processes died and no cell was finished in between; with "
+                    "a memory_limit the cell that is to blame is recorded, and the others run"
+                ) from error
+
+
+def _entries(
+    todo: Mapping[Cell, Division],
+    pools: Mapping[str, Pools],
+    builder: _Builder,
+    limits: Limits,
+    n_jobs: int | None,
+) -> Iterator[tuple[Cell, dict, dict]]:
+    """Run cells by joblib, and yield what is to be recorded of each as it ends."""
+    parallel = joblib.Parallel(
+        n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs"
+    )
+    tasks = (
+        # Arrays that are arguments themselves are sent to a worker, or to a cluster, only once.
+        joblib.delayed(_run_cell)(
+            cell, division, builder, limits, pool.X, pool.y, pool.X_test, pool.y_test
+        )
+        for cell, division in todo.items()
+        for pool in [pools[cell.dataset]]
+    )
+    with closing(parallel(tasks)) as entries:
+        yield from entries
+
+
+def _run_cell(
+    cell: Cell, division: Division, builder: _Builder, limits: Limits, *pools: Any
+) -> tuple[Cell, dict, dict]:
+    """Run a cell; what goes wrong is part of its entry."""
+    begun = datetime.now().astimezone().isoformat(timespec="seconds")
+    names = {**asdict(cell), "recipe": builder.recipe, "seed": division.seed}
+    predictions: dict[str, np.ndarray] = {}
     try:
-        record = measure(builder(*cell), split)
+        entry, predictions = limits.run(lambda: _measured(cell, division, builder, pools))
     except Exception as error:  # whatever it is, the other cells can still be run
         message = f"{type(error).__name__}: {error}".splitlines()[0]
-        record = {"result": {"error": message}, "traceback": traceback.format_exc()}
-    write_json(path, record | {"result": names | record["result"]})
+        entry = {"result": {"error": message}, "traceback": traceback.format_exc()}
+    versions = describe_environment()["versions"]
+    entry = entry | {"result": names | entry["result"], "begun": begun, "versions": versions}
+    return cell, entry, predictions
+
+
+def _measured(
+    cell: Cell, division: Division, builder: _Builder, pools: Sequence[Any]
+) -> tuple[dict, dict]:
+    """Fit and score the estimator of a cell."""
+    # With features left over from another cell, a cell's times would not be its own.
+    memory_store().clear()
+    estimator = builder(cell.strategy, cell.backbone, division.seed)
+    entry, proba = measure(estimator, division.split(*pools))
+    return entry, {
+        "proba": proba.astype(np.float32),
+        "test": division.test,
+        "is_held_out": np.array(division.is_held_out),
+    }

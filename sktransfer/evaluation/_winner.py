@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,42 +10,42 @@ import numpy as np
 import pandas as pd
 
 from sktransfer._errors import ImageError
-from sktransfer.evaluation._data import Split
 from sktransfer.evaluation._measuring import accuracy_percent, fit
-from sktransfer.evaluation._report import cell_name, cell_path, read_json, write_json
+from sktransfer.evaluation._record import Record, as_json, read_json, replaced, write_json
+from sktransfer.evaluation._report import summarize_results
+from sktransfer.evaluation._splits import Pools
 
 __all__ = ["label_images", "refit_winner"]
 
 
-def refit_winner(table: pd.DataFrame, builder: Callable, split: Split, output: Path) -> None:
-    """Fit the best strategy on training and validation data and save it, unless that is done."""
+def refit_winner(record: Record, table: pd.DataFrame, builder: Callable, pools: Pools) -> None:
+    """Fit the best strategy on all images to train on and save it, unless that is done."""
     from sktransfer.images import as_images
 
-    finished = table.dropna(subset=["val_accuracy"])
-    if finished.empty:
+    summary = summarize_results(table).dropna(subset=["val_accuracy"]) if len(table) else table
+    if summary.empty:
         return
-    ranked = finished.sort_values(["val_accuracy", "deployed_params"], ascending=[False, True])
-    best = ranked.iloc[0]
-    cell = read_json(cell_path(output, cell_name(best["strategy"], best["backbone"])))["result"]
-    saved = read_json(output / "winner.json")
-    if saved.get("scores") == cell and (output / "winner.joblib").exists():
+    best = summary.iloc[0].to_dict()
+    path = record.folder / "winner.joblib"
+    saved = read_json(path.with_suffix(".json"))
+    if saved.get("scores") == as_json(best) and path.exists():
         return
-    estimator = builder(cell["strategy"], cell["backbone"])
-    X = np.concatenate([split.X_train, split.X_val])
-    fit(estimator, X, np.concatenate([split.y_train, split.y_val]))
-    unfinished = output / f"winner.joblib.{os.getpid()}.tmp"
-    joblib.dump(estimator, unfinished)
-    os.replace(unfinished, output / "winner.joblib")
-    record = {
-        "strategy": cell["strategy"],
-        "backbone": cell["backbone"],
+    seed = record.header()["settings"]["seed"]
+    estimator = builder(best["strategy"], best["backbone"], seed)
+    fit(estimator, pools.X, pools.y)
+    with replaced(path) as unfinished:
+        joblib.dump(estimator, unfinished)
+    winner = {
+        "strategy": best["strategy"],
+        "backbone": best["backbone"],
         "classes": estimator.classes_,
-        "image_size": as_images(X).size,
-        "train_images": len(X),
-        "test_accuracy": accuracy_percent(estimator, split.X_test, split.y_test),
-        "scores": cell,
+        "image_size": as_images(pools.X).size,
+        "train_images": len(pools.y),
+        "scores": best,
     }
-    write_json(output / "winner.json", record)
+    if pools.y_test is not None:
+        winner["test_accuracy"] = accuracy_percent(estimator, pools.X_test, pools.y_test)
+    write_json(path.with_suffix(".json"), winner)
 
 
 def label_images(

@@ -6,19 +6,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sktransfer.evaluation import RESULT_COLUMNS, format_results, read_results, write_report
-from sktransfer.evaluation._report import (
-    cell_name,
-    cell_path,
-    describe_environment,
-    read_json,
-    write_json,
+from sktransfer.evaluation import (
+    RESULT_COLUMNS,
+    format_results,
+    read_results,
+    score_interval,
+    summarize_results,
+    write_report,
 )
+from sktransfer.evaluation._environment import describe_environment
+from sktransfer.evaluation._record import Cell, Record
 
 NETWORK = {
+    "dataset": "photos",
     "strategy": "features",
     "backbone": "vgg16",
     "recipe": "best",
+    "train_size": 0,
+    "repeat": 0,
+    "fold": 0,
+    "train_images": 80,
+    "validation_images": 20,
+    "test_images": 200,
     "train_accuracy": 90.0,
     "val_accuracy": 70.0,
     "test_accuracy": 65.5,
@@ -37,9 +46,13 @@ NETWORK = {
     "seed": 0,
 }
 FAILED = {
+    "dataset": "photos",
     "strategy": "cnn",
     "backbone": "",
     "recipe": "best",
+    "train_size": 0,
+    "repeat": 0,
+    "fold": 0,
     "seed": 0,
     "error": "MemoryError: no memory left",
 }
@@ -48,32 +61,18 @@ FAILED = {
 @pytest.fixture
 def run(tmp_path):
     """A folder with the cells of a network and of a failure."""
-    write_json(tmp_path / "run.json", {"settings": {}})
+    record = Record(tmp_path)
+    record.write_header({"settings": {}})
     history = {"accuracy": [0.5, 0.9], "loss": [1, 0.5], "val_accuracy": [0.4, 0.7]}
-    record = {
+    network = {
         "result": NETWORK,
         "history": history,
         "layers": [{"type": "Dense", "name": "dense", "trainable": True}],
         "summary": "a network",
     }
-    write_json(cell_path(tmp_path, "features-vgg16"), record)
-    write_json(cell_path(tmp_path, "cnn"), {"result": FAILED, "traceback": "Traceback ..."})
+    record.append(Cell("photos", "features", "vgg16"), network, {})
+    record.append(Cell("photos", "cnn"), {"result": FAILED, "traceback": "Traceback ..."}, {})
     return tmp_path
-
-
-def test_json_is_strict_and_written_whole(tmp_path):
-    path = tmp_path / "cells" / "a.json"
-    write_json(path, {"nan": np.nan, "array": np.array([1, 2]), "number": np.float32(0.5)})
-    assert read_json(path) == {"nan": None, "array": [1, 2], "number": 0.5}
-    with pytest.raises(TypeError):
-        write_json(path, {"array": [object()]})
-    assert read_json(path)["number"] == 0.5
-    assert [file.name for file in path.parent.iterdir()] == ["a.json"]
-
-
-def test_cells_are_named_by_strategy_and_backbone():
-    assert cell_name("features", "vgg16") == "features-vgg16"
-    assert cell_name("cnn+augment", "") == "cnn+augment"
 
 
 def test_results_are_one_row_a_cell(run):
@@ -88,16 +87,17 @@ def test_results_are_one_row_a_cell(run):
 
 
 def test_report_is_made_from_the_cells(run):
-    (run / "cells" / "knn-vgg16.json.99.tmp").write_text("{")  # a killed process left this
     table = write_report(run)
     pd.testing.assert_frame_equal(table, read_results(run))
     written = pd.read_csv(run / "results.csv", keep_default_na=False)
     assert tuple(written.columns) == RESULT_COLUMNS
     assert written["epochs"].tolist() == ["", "2"]
-    files = {str(path.relative_to(run)) for path in run.rglob("*.*") if "cells" not in path.parts}
+    files = {str(path.relative_to(run)) for path in run.rglob("*.*")}
     assert files == {
         "run.json",
+        "record.jsonl",
         "results.csv",
+        "summary.csv",
         "layers/features-vgg16.csv",
         "summaries/features-vgg16.txt",
         "pictures/learning-features-vgg16.png",
@@ -112,10 +112,41 @@ def test_report_is_made_from_the_cells(run):
 
 def test_printed_table_shows_what_failed(run):
     lines = format_results(read_results(run)).splitlines()
-    assert "65.500" in lines[2]
-    assert "NA" not in lines[1]  # the cell that failed has no figures
+    assert "65.500" in lines[1]
+    assert "NA" not in lines[2].upper().replace("NAN", "NA")  # the cell that failed has no figures
     assert lines[-1] == "failed: cnn: MemoryError: no memory left"
     assert max(map(len, lines)) <= 160
+
+
+def cells_of(strategy, accuracies, **more):
+    return [
+        NETWORK
+        | {"strategy": strategy, "fold": fold, "test_accuracy": accuracy, "error": ""}
+        | more
+        for fold, accuracy in enumerate(accuracies)
+    ]
+
+
+def test_summary_averages_repeats_with_the_corrected_interval():
+    scores = [64.0, 66.0, 70.0, 68.0, 72.0]
+    table = pd.DataFrame(
+        [*cells_of("features", scores), *cells_of("knn", [50.0], val_accuracy=90.0)],
+        columns=RESULT_COLUMNS,
+    )
+    knn, features = summarize_results(table).to_dict("records")
+    assert (features["strategy"], features["cells"], features["failed"]) == ("features", 5, 0)
+    assert features["test_accuracy"] == np.mean(scores)
+    expected = score_interval(scores, test_fraction=200 / 100)
+    assert (features["test_low"], features["test_high"]) == expected
+    assert knn["test_low"] == pytest.approx(43.14, abs=0.005)  # Wilson, 100 of 200
+    assert knn["test_high"] == pytest.approx(56.86, abs=0.005)
+
+
+def test_failed_cells_are_counted_and_not_averaged():
+    done = cells_of("features", [60.0, 70.0])
+    table = pd.DataFrame([*done, FAILED | {"strategy": "features", "backbone": "vgg16"}])
+    (row,) = summarize_results(table.reindex(columns=RESULT_COLUMNS)).to_dict("records")
+    assert (row["cells"], row["failed"], row["test_accuracy"]) == (2, 1, 65.0)
 
 
 def test_folder_without_a_run_is_named(tmp_path):

@@ -1,19 +1,31 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from sktransfer.evaluation import label_images, load_dataset, read_results, run_benchmark
+from sktransfer.evaluation import (
+    label_images,
+    load_dataset,
+    read_results,
+    resume_benchmark,
+    run_benchmark,
+    summarize_results,
+)
 from sktransfer.evaluation._metrics import steps_of
+from sktransfer.evaluation._record import Cell, Record
 from sktransfer.images import ImageAugmentation, ImageReader
 
 COLOURS = {"blue": (0, 0, 200), "green": (0, 200, 0), "red": (200, 0, 0)}
@@ -114,6 +126,22 @@ def noisy_images(labels, size=(8, 8), seed=0):
     return (images + noise).astype(np.uint8)
 
 
+def entry_of(folder, strategy, backbone="", **places):
+    return Record(folder).entries()[Cell("colours", strategy, backbone, **places)]
+
+
+def forget(folder, strategy, backbone=""):
+    """Take the cells of a system out of a record."""
+    path = folder / "record.jsonl"
+    wanted = [
+        line
+        for line in path.read_text().splitlines()
+        if (json.loads(line)["cell"]["strategy"], json.loads(line)["cell"]["backbone"])
+        != (strategy, backbone)
+    ]
+    path.write_text("".join(line + "\n" for line in wanted))
+
+
 @pytest.fixture
 def dataset():
     y_train, y_test = np.array(sorted(COLOURS) * 20), np.array(sorted(COLOURS) * 5)
@@ -168,7 +196,7 @@ def test_every_cell_has_a_row(dataset, tmp_path):
 
 def test_networks_follow_the_validation_images(dataset, tmp_path):
     run(dataset, tmp_path, ["cnn"], validation_fraction=0.25, epochs=2)
-    cell = json.loads((tmp_path / "cells" / "cnn.json").read_text())
+    cell = entry_of(tmp_path, "cnn")
     assert cell["history"]["val_accuracy"] == [15, 15]
 
 
@@ -180,7 +208,7 @@ def test_validation_images_go_through_the_backbone_to_its_network(dataset, tmp_p
         dataset, ["features"], ["a"], output=tmp_path, make_estimator=make_pipeline, progress=False
     )
     assert table["error"].tolist() == [""]
-    cell = json.loads((tmp_path / "cells" / "features-a.json").read_text())
+    cell = entry_of(tmp_path, "features", "a")
     assert cell["history"]["val_accuracy"] == [12] * 4
     assert FITS == [48, 60]
 
@@ -193,8 +221,11 @@ def test_what_is_written(dataset, tmp_path):
         "results.csv",
         "winner.joblib",
         "winner.json",
-        "cells/cnn.json",
-        "cells/knn-a.json",
+        "summary.csv",
+        "record.jsonl",
+        "record.lock",
+        "predictions/colours-cnn-r0-f0.npz",
+        "predictions/colours-knn-a-r0-f0.npz",
         "layers/knn-a.csv",
         "summaries/knn-a.txt",
         "pictures/samples.png",
@@ -204,9 +235,8 @@ def test_what_is_written(dataset, tmp_path):
         "pictures/epoch-seconds.png",
     }
     header = json.loads((tmp_path / "run.json").read_text())
-    assert header["settings"]["dataset"] == "colours"
-    assert header["settings"]["train_images"] == 48
-    assert header["settings"]["validation_images"] == 12
+    (described,) = header["settings"]["datasets"]
+    assert (described["name"], described["images"], described["test_images"]) == ("colours", 60, 15)
     assert header["settings"]["seed"] == 0
     assert (tmp_path / "summaries" / "knn-a.txt").read_text() == "the network of a"
 
@@ -214,7 +244,7 @@ def test_what_is_written(dataset, tmp_path):
 def test_finished_cells_are_not_run_again(dataset, tmp_path):
     first = run(dataset, tmp_path, ["cnn", "knn"])
     assert FITS == [48, 60]  # the cell, and the winner
-    (tmp_path / "cells" / "knn-b.json").unlink()
+    forget(tmp_path, "knn", "b")
     second = run(dataset, tmp_path, ["cnn", "knn"])
     assert FITS == [48, 60]
     assert second["fit_seconds"].tolist()[:2] == first["fit_seconds"].tolist()[:2]
@@ -235,7 +265,7 @@ def test_other_settings_need_another_folder(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"other settings \(epochs None there, 7 here\)"):
         run(dataset, tmp_path, ["cnn"], epochs=7)
     dataset.X_test[0] = 0
-    with pytest.raises(ValueError, match="data_hash"):
+    with pytest.raises(ValueError, match="datasets"):
         run(dataset, tmp_path, ["cnn"])
     assert FITS == [48, 60]
 
@@ -244,7 +274,7 @@ def test_a_failing_cell_is_recorded_and_tried_again(dataset, tmp_path):
     table = run(dataset, tmp_path, ["broken", "knn"], ["a"])
     assert table["error"].tolist() == ["RuntimeError: out of luck", ""]
     assert table["test_accuracy"].isna().tolist() == [True, False]
-    record = json.loads((tmp_path / "cells" / "broken.json").read_text())
+    record = entry_of(tmp_path, "broken")
     assert "in fit" in record["traceback"]
     assert json.loads((tmp_path / "winner.json").read_text())["strategy"] == "knn"
     run(dataset, tmp_path, ["broken", "knn"], ["a"])
@@ -270,19 +300,18 @@ def test_winner_is_the_smallest_of_the_best_on_all_but_test_images(dataset, tmp_
 
 def test_winner_has_the_best_validation_accuracy(dataset, tmp_path):
     run(dataset, tmp_path, ["cnn", "knn"], ["a"])
-    path = tmp_path / "cells" / "cnn.json"
-    worse = json.loads(path.read_text())
+    worse = entry_of(tmp_path, "cnn")
     worse["result"]["val_accuracy"] = 50.0
-    path.write_text(json.dumps(worse))
+    del worse["cell"]
+    Record(tmp_path).append(Cell("colours", "cnn"), worse, {})
     run(dataset, tmp_path, ["cnn", "knn"], ["a"])
     assert json.loads((tmp_path / "winner.json").read_text())["strategy"] == "knn"
 
 
 def test_parts_do_not_overlap_and_keep_their_proportions(dataset, tmp_path):
     run(dataset, tmp_path, ["cnn"], train_size=30, test_size=6, validation_fraction=0.5)
-    settings = json.loads((tmp_path / "run.json").read_text())["settings"]
-    sizes = [settings[f"{part}_images"] for part in ("train", "validation", "test")]
-    assert sizes == [15, 15, 6]
+    (row,) = read_results(tmp_path).itertuples()
+    assert (row.train_images, row.validation_images, row.test_images) == (15, 15, 6)
 
 
 def test_sizes_that_do_not_fit_are_named(dataset, tmp_path):
@@ -364,3 +393,158 @@ def test_folders_of_mixed_sizes(tmp_path):
 def test_steps_that_do_nothing_are_left_out():
     probe = PROBES["knn"]()
     assert steps_of(Pipeline([("nothing", "passthrough"), ("probe", probe)])) == [probe]
+
+
+def test_folds_score_every_image_once_and_leave_the_test_part_alone(dataset, tmp_path):
+    dataset.X_test[:] = 0
+    table = run(dataset, tmp_path, ["knn"], ["a"], cv=3, n_repeats=2, save_winner=False)
+    assert list(zip(table["repeat"], table["fold"], strict=True)) == [
+        (repeat, fold) for repeat in range(2) for fold in range(3)
+    ]
+    assert table["seed"].tolist() == [0] * 3 + [1] * 3
+    assert (table["test_accuracy"] == 100).all()
+    record = Record(tmp_path)
+    for repeat in range(2):
+        parts = [
+            record.predictions(Cell("colours", "knn", "a", repeat=repeat, fold=fold))
+            for fold in range(3)
+        ]
+        assert not any(part["is_held_out"] for part in parts)
+        assert sorted(np.concatenate([part["test"] for part in parts])) == list(range(60))
+    winner = run(dataset, tmp_path, ["knn"], ["a"], cv=3, n_repeats=2)
+    assert len(winner) == 6
+    assert json.loads((tmp_path / "winner.json").read_text())["train_images"] == 60
+
+
+def test_groups_stay_together(dataset, tmp_path):
+    groups = np.arange(60) // 5
+    run(dataset, tmp_path, ["knn"], ["a"], cv=3, groups=groups, save_winner=False)
+    record = Record(tmp_path)
+    for fold in range(3):
+        tested = record.predictions(Cell("colours", "knn", "a", fold=fold))["test"]
+        assert not {*groups[tested]} & {*np.delete(groups, tested)}
+
+
+def test_any_splitter_of_scikit_learn_divides(dataset, tmp_path):
+    splitter = ShuffleSplit(n_splits=4, test_size=0.25, random_state=0)
+    table = run(dataset, tmp_path, ["knn"], ["a"], cv=splitter)
+    assert table["fold"].tolist() == [0, 1, 2, 3]
+    assert (table["test_images"] == 15).all()
+
+
+def test_sizes_and_datasets_are_crossed_with_strategies(dataset, tmp_path):
+    other = Bunch(**{**dataset, "name": "others"})
+    table = run([dataset, other], tmp_path, ["cnn", "knn"], ["a"], train_size=[12, 30])
+    assert len(table) == 8
+    images = table["train_images"] + table["validation_images"]
+    assert (images == table["train_size"]).all()
+    assert not (tmp_path / "winner.joblib").exists()
+    summary = summarize_results(table)
+    assert len(summary) == 8
+
+
+def test_a_run_is_resumed_with_what_it_was_given(dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, tmp_path, ["cnn", "interrupted"], ["a"], n_repeats=2, epochs=2)
+    with pytest.raises(TypeError, match=r"begun with \['dataset', 'make_estimator'\]"):
+        resume_benchmark(tmp_path)
+    SINGLE["interrupted"] = Network
+    try:
+        table = resume_benchmark(
+            tmp_path, dataset=dataset, make_estimator=make_estimator, progress=False
+        )
+    finally:
+        SINGLE["interrupted"] = Interrupted
+    assert table["strategy"].tolist() == ["cnn"] * 2 + ["interrupted"] * 2
+    assert (table["epochs"] == 2).all()
+    assert FITS == [48] * 4 + [60]
+
+
+def test_an_empty_sweep_is_refused(dataset, tmp_path):
+    for how in ({"strategies": []}, {"backbones": []}, {"train_size": []}):
+        with pytest.raises(ValueError, match="there is nothing to run"):
+            run(dataset, tmp_path / "run", **how)
+    with pytest.raises(ValueError, match="dataset must name at least one"):
+        run([], tmp_path / "run")
+    with pytest.raises(ValueError, match="two datasets have the name 'colours'"):
+        run([dataset, dataset], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"cv": 1}, "cv must be at least 2"),
+        ({"n_repeats": 0}, "n_repeats must be at least 1"),
+        ({"cv": ShuffleSplit(), "n_repeats": 2}, "n_repeats=2 needs a number of folds"),
+        ({"validation_fraction": 1.5}, "validation_fraction must be between 0 and 1"),
+        ({"groups": [0] * 60}, "groups need folds"),
+        ({"groups": [0] * 59, "cv": 2}, "one entry for each of 60 images"),
+        ({"time_limit": 0}, "time_limit must be greater than 0"),
+        ({"memory_limit": -1}, "memory_limit must be greater than 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(dataset, tmp_path, how, message):
+    with pytest.raises(ValueError, match=message):
+        run(dataset, tmp_path / "run", **how)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_second_runner_on_one_record_is_refused(dataset, tmp_path):
+    with Record(tmp_path).writing(), pytest.raises(BlockingIOError, match="another process"):
+        run(dataset, tmp_path, ["knn"], ["a"])
+
+
+class Slow(Network):
+    def fit(self, X, y, *, X_val=None, y_val=None):
+        time.sleep(600)
+
+
+class Greedy(Network):
+    def fit(self, X, y, *, X_val=None, y_val=None):
+        self.heap = [np.ones(1 << 20) for _ in range(1 << 14)]
+
+
+class Fatal(Network):
+    def fit(self, X, y, *, X_val=None, y_val=None):
+        os._exit(7)
+
+
+def make_limited(strategy, *, recipe, **parameters):
+    cls = {"cnn": Network, "slow": Slow, "greedy": Greedy, "fatal": Fatal}[strategy]
+    return cls(**parameters)
+
+
+@pytest.mark.slow
+def test_a_cell_beyond_its_limits_is_recorded_and_the_others_run(dataset, tmp_path):
+    table = run_benchmark(
+        dataset,
+        ["cnn", "fatal", "greedy", "slow"],
+        output=tmp_path,
+        make_estimator=make_limited,
+        time_limit=20,
+        memory_limit=2000,
+        progress=False,
+    )
+    assert table["error"].tolist() == [
+        "",
+        "ProcessDied: the cell's process ended with code 7",
+        "LimitExceeded: memory_limit: took more than 2000 MiB",
+        "LimitExceeded: time_limit: took more than 20 s",
+    ]
+    assert table.loc[0, "test_accuracy"] == 100
+
+
+def comparable(folder):
+    """The results of a run, but for times and memory."""
+    table = read_results(folder)
+    measured = ["seconds_per_epoch", "fit_seconds", "predict_seconds", "images_per_second"]
+    return table.drop(columns=[*measured, "peak_memory_mib"])
+
+
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_backends_of_joblib_agree(dataset, tmp_path, backend):
+    run(dataset, tmp_path / "one", cv=2)
+    with parallel_config(backend, n_jobs=2):
+        run(dataset, tmp_path / "two", cv=2)
+    pd.testing.assert_frame_equal(comparable(tmp_path / "one"), comparable(tmp_path / "two"))
