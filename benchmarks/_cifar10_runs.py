@@ -60,7 +60,8 @@ def read_parts(
 
 def store_table(name: str, table: pd.DataFrame, note: str) -> Path:
     """Store a table beside its machine and versions; return the folder for its pictures."""
-    from sktransfer.evaluation._report import describe_environment, write_json
+    from sktransfer.evaluation._environment import describe_environment
+    from sktransfer.evaluation._record import write_json
 
     pictures = RESULTS / name
     pictures.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def store_table(name: str, table: pd.DataFrame, note: str) -> Path:
 
 def copy_curves(part: Part, output: Path, pictures: Path, suffix: str = "") -> None:
     """Copy the learning curves of a part."""
-    for curve in (output / part.folder / "pictures").glob("learning-*.png"):
+    for curve in (output / part.folder / "figures").glob("learning-*.png"):
         shutil.copy(curve, pictures / f"{curve.stem}{suffix}.png")
 
 

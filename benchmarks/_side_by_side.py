@@ -95,7 +95,8 @@ def store(
     `packages` are contestants whose versions matter, `sizes` a dataclass, and `settings` what else
     there is to know.
     """
-    from sktransfer.evaluation._report import describe_environment, write_json
+    from sktransfer.evaluation._environment import describe_environment
+    from sktransfer.evaluation._record import write_json
 
     table = pd.DataFrame(list(rows))
     print(table.map(short).to_string(index=False))

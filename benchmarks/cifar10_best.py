@@ -67,7 +67,7 @@ PARTS = (
         "cnn+augment",
         ("cnn+augment",),
         ("vgg16",),
-        epochs=40,
+        epochs=30,
         overrides={"batch_size": 128, **BFLOAT16},
     ),
 )

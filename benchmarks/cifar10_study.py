@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks._bars import plot_bars
 from benchmarks._cifar10_runs import Part, copy_curves, parse, read_parts, run_parts, store_table
 
 PARTS = (
@@ -63,8 +64,6 @@ def beside_study(part: Part, table: pd.DataFrame) -> pd.DataFrame:
 
 def collect(output: Path, note: str) -> pd.DataFrame:
     """Store the table of all parts that were run, their learning curves and their charts."""
-    from sktransfer.evaluation._plots import plot_bars
-
     parts, table = read_parts(PARTS, output, beside_study)
     pictures = store_table("cifar10_study", table, note)
     for part in parts:

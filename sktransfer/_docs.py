@@ -215,6 +215,12 @@ MIXING_PARAMETER = """\
 mixing : Mixing, default=None
     MixUp or CutMix of the training images of a batch, and of their targets."""
 
+DISTRIBUTION_PARAMETER = """\
+distribution : {"mirrored"}, default=None
+    "mirrored" trains on all GPUs at once, or on the processor's virtual devices where there is no
+    GPU: each has a copy of the network and takes a share of each batch. Heads that train on
+    features, without their backbone, stay on one device."""
+
 UNFREEZING_PARAMETERS = """\
 unfreeze : {"head", "last_block", "all"}, str, int or dict, default="head"
     What trains beside the head: nothing, the backbone's last block, all of it, its layers from one
@@ -259,6 +265,7 @@ PARAGRAPHS = {
     "backbone_rate_parameters": BACKBONE_RATE_PARAMETERS,
     "classes_attribute": CLASSES_ATTRIBUTE,
     "classifier_references": CLASSIFIER_REFERENCES,
+    "distribution_parameter": DISTRIBUTION_PARAMETER,
     "extraction_attributes": EXTRACTION_ATTRIBUTES,
     "extraction_parameters": EXTRACTION_PARAMETERS,
     "fine_tuning_references": FINE_TUNING_REFERENCES,

@@ -79,7 +79,7 @@ def test_bench_trains_scores_and_predicts(tmp_path, image_folder, capsys):
     assert table["strategy"].tolist() == ["cnn"]
     assert table["epochs"].tolist() == [2]
     assert table["total_params"].item() == table["deployed_params"].item() > 0
-    assert (output / "pictures" / "learning-cnn.png").exists()
+    assert (output / "figures" / "learning-cnn.png").exists()
     assert "Conv2D" in (output / "layers" / "cnn.csv").read_text()
     assert (output / "summaries" / "cnn.txt").read_text().strip()
     file = str(image_folder / "grass" / "01.png")

@@ -14,7 +14,10 @@ from sktransfer.backbones import _registry
 
 PACKAGE = Path(sktransfer.__file__).parent
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-NEEDS = {"sktransfer.datasets._photo_patches": "skimage"}
+NEEDS = {
+    "sktransfer.datasets._photo_patches": "skimage",
+    "sktransfer.explain._label_errors": "cleanlab",
+}
 
 PUBLIC = sorted(set(sktransfer.__all__) - {"__version__"})
 NAMED_FEATURES = [

@@ -30,7 +30,17 @@ def test_import_of_the_package_loads_nothing_but_itself():
 
 
 @pytest.mark.parametrize(
-    "module", ["backbones", "cache", "cli", "datasets", "evaluation", "images"]
+    "module",
+    [
+        "backbones",
+        "cache",
+        "cli",
+        "datasets",
+        "evaluation",
+        "explain",
+        "images",
+        "selection",
+    ],
 )
 def test_modules_load_no_tensorflow_before_they_need_it(module):
     assert not loaded_by(f"import sktransfer.{module}") & LATE

@@ -1,7 +1,13 @@
-"""Which layer of a functional network takes and makes which tensor; each layer is used once."""
+"""Which layer of a functional network takes and makes which tensor, and cutting a network at one.
+
+The public attributes of a layer (`input`, `output`) tell of its first place in any graph, and leave
+out bare operations, such as the sum of two tensors. Where that does not do, what made a tensor is
+asked of the tensor, as Keras itself does.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,3 +31,60 @@ def outputs_of(layer: keras.Layer) -> list[Any]:
 def makers_of(network: keras.Model) -> dict[int, keras.Layer]:
     """Return the layer that makes each tensor, by the tensor's identity."""
     return {id(tensor): layer for layer in network.layers for tensor in outputs_of(layer)}
+
+
+def maker_of(tensor: Any) -> keras.Operation:
+    """Return the layer or bare operation that makes a tensor."""
+    return tensor._keras_history.operation
+
+
+def sources_of(tensor: Any) -> list[Any]:
+    """Return the tensors that a tensor is made from; none for an input."""
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index].input_tensors
+
+
+def tensors_of(network: keras.Model) -> list[Any]:
+    """Return every tensor that the outputs of a functional network depend on, and these."""
+    found: dict[int, Any] = {}
+    waiting = list(network.outputs)
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) not in found:
+            found[id(tensor)] = tensor
+            waiting.extend(sources_of(tensor))
+    return list(found.values())
+
+
+def tensors_above(network: keras.Model, tensors: Iterable[Any]) -> dict[int, Any]:
+    """Return every tensor that is made from any of some, by its identity."""
+    users: dict[int, list[Any]] = {}
+    for made in tensors_of(network):
+        for source in sources_of(made):
+            users.setdefault(id(source), []).append(made)
+    above: dict[int, Any] = {}
+    waiting = [made for tensor in tensors for made in users.get(id(tensor), ())]
+    while waiting:
+        made = waiting.pop()
+        if id(made) not in above:
+            above[id(made)] = made
+            waiting.extend(users.get(id(made), ()))
+    return above
+
+
+def cut_at(network: keras.Model, tensor: Any) -> tuple[keras.Model, keras.Model]:
+    """Cut a functional network in two: up to a tensor, and from it to the outputs.
+
+    The first part returns, and the second part takes, the tensor and whatever else leads past it.
+    So only the second part has to remember what it computes.
+    """
+    import keras
+
+    above = tensors_above(network, [tensor])
+    needed = [source for made in above.values() for source in sources_of(made)]
+    crossing = {id(tensor): tensor}
+    crossing |= {id(part): part for part in (*needed, *network.outputs) if id(part) not in above}
+    cut = list(crossing.values())
+    # Keras makes no network whose input is its output, which a cut at the end would be.
+    ends = [keras.layers.Identity()(output) for output in network.outputs]
+    return keras.Model(network.inputs, cut), keras.Model(cut, ends)

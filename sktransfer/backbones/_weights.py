@@ -121,6 +121,11 @@ def _imagenet_weights(spec: BackboneSpec) -> Weights:
     return Weights(spec.name, "file", path, _digest(path, "sha256"))
 
 
+def are_at_hand(spec: BackboneSpec) -> bool:
+    """Tell whether the ImageNet weights of a backbone are on this machine."""
+    return spec.weights is not None and any(path.is_file() for _, path in _places(spec.weights))
+
+
 def _places(file: WeightsFile) -> Iterator[tuple[str, Path]]:
     """Yield kind and path of each place on this machine where the file may be, best first."""
     names = (file.file_name, *file.aliases)

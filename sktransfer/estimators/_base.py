@@ -129,6 +129,11 @@ class NetworkEstimator(BaseEstimator):
         return None
 
     @property
+    def _distribution(self) -> str | None:
+        """Return how training is spread over devices, if it is."""
+        return None
+
+    @property
     def _update_rules(self) -> UpdateRules:
         """Return how the weights are updated beyond what the optimizer knows."""
         return UpdateRules()
@@ -388,7 +393,8 @@ class NetworkEstimator(BaseEstimator):
         self, network: keras.Model, training: Examples, validation: Examples | None, plan: Plan
     ) -> tuple[dict[str, list[float]], list[float]]:
         """Train a network's numbers in one that has been traced before, where there is one."""
-        with borrowed_twin(network, self._update_rules, self._starts(network)) as twin:
+        rules, starts = self._update_rules, self._starts(network)
+        with borrowed_twin(network, rules, starts, self._distribution) as twin:
             return train(twin, training, validation, plan)
 
     def _copied_callbacks(self) -> list[keras.callbacks.Callback]:

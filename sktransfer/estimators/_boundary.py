@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from sktransfer.backbones._graph import inputs_of, makers_of, outputs_of
+from sktransfer.backbones._graph import maker_of, sources_of, tensors_above, tensors_of
 from sktransfer.backbones._network import pool_maps
 from sktransfer.estimators._training import Rows
 
@@ -51,18 +51,25 @@ def find_boundary(backbone: keras.Model) -> Boundary | None:
     There is no boundary in a backbone that trains from its first layer on, nor where what comes out
     depends on several feature maps of frozen layers.
     """
-    moving: set[int] = set()  # tensors that change as the backbone trains
-    crossing = {}
-    for layer in backbone.layers:
-        inputs = inputs_of(layer)
-        if layer.trainable_weights or any(id(tensor) in moving for tensor in inputs):
-            moving.update(map(id, outputs_of(layer)))
-            crossing.update({id(tensor): tensor for tensor in inputs if id(tensor) not in moving})
+    trained = [
+        tensor
+        for tensor in tensors_of(backbone)
+        if getattr(maker_of(tensor), "trainable_weights", ())
+    ]
+    moving = {id(tensor) for tensor in trained} | tensors_above(backbone, trained).keys()
+    crossing = {
+        id(source): source
+        for tensor in tensors_of(backbone)
+        if id(tensor) in moving
+        for source in sources_of(tensor)
+        if id(source) not in moving
+    }
     if len(crossing) != 1 or any(id(output) not in moving for output in backbone.outputs):
         return None
-    ((key, tensor),) = crossing.items()
-    maker = makers_of(backbone)[key]
-    if isinstance(maker, keras.layers.InputLayer):
+    (tensor,) = crossing.values()
+    maker = maker_of(tensor)
+    # Features are those of layers: what a bare operation makes has no name to be asked for by.
+    if isinstance(maker, keras.layers.InputLayer) or not isinstance(maker, keras.Layer):
         return None
     return Boundary(maker.name, tuple(tensor.shape[1:]))
 

@@ -60,6 +60,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
     interpolation : {"nearest", "bilinear", "bicubic", "area", "lanczos3"}, default="bilinear"
         How images are resized.
     {image_parameters}
+    {distribution_parameter}
     {training_parameters}
 
     Attributes
@@ -132,6 +133,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         interpolation: str = "bilinear",
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
+        distribution: str | None = None,
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
@@ -174,6 +176,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         self.interpolation = interpolation
         self.image_shape = image_shape
         self.pixel_range = pixel_range
+        self.distribution = distribution
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule

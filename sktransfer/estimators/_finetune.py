@@ -260,6 +260,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
     {head_parameters}
     {backbone_rate_parameters}
     {image_parameters}
+    {distribution_parameter}
     {training_parameters}
 
     Attributes
@@ -325,6 +326,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         stochastic_depth: float = 0.0,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
+        distribution: str | None = None,
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
@@ -374,6 +376,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.stochastic_depth = stochastic_depth
         self.image_shape = image_shape
         self.pixel_range = pixel_range
+        self.distribution = distribution
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
@@ -417,6 +420,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
     {head_parameters}
     {backbone_rate_parameters}
     {image_parameters}
+    {distribution_parameter}
     {training_parameters}
 
     Attributes
@@ -475,6 +479,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         stochastic_depth: float = 0.0,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
+        distribution: str | None = None,
         optimizer: str = "adam",
         learning_rate: float = 0.001,
         learning_rate_schedule: str = "constant",
@@ -521,6 +526,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.stochastic_depth = stochastic_depth
         self.image_shape = image_shape
         self.pixel_range = pixel_range
+        self.distribution = distribution
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sktransfer._validation import StrOptions
 from sktransfer.backbones._network import check_input_size, fit_sizes
 from sktransfer.estimators._base import NetworkEstimator
+from sktransfer.estimators._distribution import DISTRIBUTIONS
 from sktransfer.estimators._layers import check_head
 from sktransfer.estimators._training import AugmentedRows, ImageRows, Rows
 from sktransfer.images import Augmentation, Mixing
@@ -17,6 +19,7 @@ class ImageNetwork(NetworkEstimator):
         **NetworkEstimator._parameter_constraints,
         "augmentation": [Augmentation, None],
         "mixing": [Mixing, None],
+        "distribution": [StrOptions(set(DISTRIBUTIONS)), None],
     }
 
     def _check_parameters(self) -> None:
@@ -39,6 +42,10 @@ class ImageNetwork(NetworkEstimator):
     def _choose_sizes(self, images: ImageBatch) -> None:
         """Set `input_size_`, and `_image_size`, the size of images that the network may resize."""
         raise NotImplementedError
+
+    @property
+    def _distribution(self) -> str | None:
+        return self.distribution
 
     @property
     def _mixing(self) -> Mixing | None:

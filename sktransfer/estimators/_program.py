@@ -22,7 +22,8 @@ class Program(keras.Model):
 
     Features, targets, weights and the order of an epoch are variables: a batch is gathered, and a
     step taken, without Python. Full batches are all of one shape, and run in a loop that XLA
-    compiles; it would compile anew for the shape of a shorter last one, which runs without it.
+    compiles, unless there is dropout; it would compile anew for the shape of a shorter last batch,
+    which runs without it.
 
     All else is Keras' own: the loop over epochs, callbacks, evaluation and prediction of batches.
     """
@@ -49,7 +50,15 @@ class Program(keras.Model):
         self._step = tf.function(self._take_step, autograph=False).get_concrete_function(
             *batch, tf.TensorSpec((), tf.float32)
         )
-        self._compiled_steps = tf.function(self._take_steps, autograph=False, jit_compile=True)
+        self._loop = tf.function(
+            self._take_steps, autograph=False, jit_compile=not self._has_dropout
+        )
+
+    @property
+    def _has_dropout(self) -> bool:
+        """Tell whether steps draw random numbers: in XLA that takes longer than all the rest."""
+        layers = self._flatten_layers(include_self=False)
+        return any(isinstance(layer, keras.layers.Dropout) and layer.rate for layer in layers)
 
     @property
     def _data(self) -> tuple[tf.Variable, ...]:
@@ -96,7 +105,7 @@ class Program(keras.Model):
         factors = self._rate_factors[first:stop]
         factors = tf.pad(factors, [[0, most - tf.size(factors)]])
         batches = self._gather(tf.reshape(rows, (most, size)))
-        return self._compiled_steps(*batches, factors, stop - first)
+        return self._loop(*batches, factors, stop - first)
 
     def _run_shorter(self, number: tf.Tensor) -> tf.Tensor:
         """Take the step of the last batch, which is shorter."""
@@ -111,7 +120,7 @@ class Program(keras.Model):
             self._step(features[i], targets[i], weights[i], factors[i])
             return (i + 1,)
 
-        return tf.while_loop(lambda i: i < n, step, (0,))[0]
+        return tf.while_loop(lambda i: i < n, step, (0,), parallel_iterations=1)[0]
 
     def _take_step(self, features, targets, weights, rate_factor) -> tf.Tensor:
         super().train_step((features, targets, weights))

@@ -13,6 +13,7 @@ import numpy as np
 
 from sktransfer._seeding import build_lock
 from sktransfer.estimators._architecture import architecture_of, network_of, training_of
+from sktransfer.estimators._distribution import scope_of
 from sktransfer.estimators._program import Program
 from sktransfer.estimators._updates import UpdateRules
 
@@ -52,26 +53,30 @@ def borrowed_program(
 
 @contextmanager
 def borrowed_twin(
-    network: keras.Model, rules: UpdateRules, starts: Sequence[np.ndarray]
+    network: keras.Model,
+    rules: UpdateRules,
+    starts: Sequence[np.ndarray],
+    distribution: str | None = None,
 ) -> Iterator[keras.Model]:
     """Lend a network of the same layers in which a compiled network's numbers are trained.
 
-    `starts` are what the rules pull the backbone's trainable weights to, if they do.
+    `starts` are what the rules pull the backbone's trainable weights to, if they do; with a
+    `distribution` it trains on several devices.
     """
     architecture = architecture_of(network)
     trainable = tuple(weight.trainable for weight in network.weights)
 
     def build() -> keras.Model:
-        with build_lock:
+        with build_lock, scope_of(distribution):
             twin = network_of(architecture)
             for weight, moves in zip(twin.weights, trainable, strict=True):
                 weight.trainable = moves
             twin.compile_from_config(network.get_compile_config())
-        twin.pulled_to = rules.install(twin)
-        twin.optimizer.build(twin.trainable_variables)
+            twin.pulled_to = rules.install(twin)
+            twin.optimizer.build(twin.trainable_variables)
         return twin
 
-    key = (architecture, training_of(network), trainable, rules)
+    key = (architecture, training_of(network), trainable, rules, distribution)
     with _borrowed(key, network, build) as twin:
         for variable, value in zip(twin.pulled_to, starts, strict=True):
             variable.assign(value)

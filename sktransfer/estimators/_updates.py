@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sktransfer.estimators._distribution import copies_of
+
 
 @dataclass(frozen=True)
 class UpdateRules:
@@ -63,9 +65,10 @@ class UpdateRules:
         layers = [layer for layer in backbone.layers if layer.trainable_weights]
         depths = np.linspace(1, 0, len(layers)) if len(layers) > 1 else np.zeros(len(layers))
         return {
-            weight.value.ref(): self.backbone_rate * float(self.layer_decay**depth)
+            copy.ref(): self.backbone_rate * float(self.layer_decay**depth)
             for layer, depth in zip(layers, depths, strict=True)
             for weight in layer.trainable_weights
+            for copy in copies_of(weight.value)
         }
 
     def _starts(self, network: keras.Model) -> dict[Any, tf.Variable]:

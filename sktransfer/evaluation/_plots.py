@@ -10,22 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_bars", "plot_data", "plot_learning_curves", "plot_samples"]
+__all__ = ["plot_data", "plot_learning_curves", "plot_samples"]
 
-# Okabe and Ito's palette, told apart with every kind of colour vision. Grey is for no backbone.
+# Okabe and Ito's palette, told apart with every kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-NO_BACKBONE = "#7F7F7F"
-# After one round of colours, bars are hatched, so that two backbones never look the same.
-HATCHES = ("", "//", "..", "xx")
-
+GREY = "#7F7F7F"
 # Images of mixed sizes are brought to this size for the picture of samples.
 SAMPLE_SIZE = (128, 128)
-
-BAR_INCHES = 0.52  # wide enough for the number above it
+MOST_SAMPLES = 20
 
 
 def plot_samples(images: np.ndarray, labels: Iterable[str]) -> Figure:
@@ -65,7 +60,7 @@ def plot_samples(images: np.ndarray, labels: Iterable[str]) -> Figure:
 
 
 def plot_data(folder: Path, X: Any, y: Any, augmentation: Any = None) -> None:
-    """Draw the first ten images, and the first of them as an augmentation changes it.
+    """Draw an image of each class, and the first of them as an augmentation changes it.
 
     Parameters
     ----------
@@ -89,10 +84,13 @@ def plot_data(folder: Path, X: Any, y: Any, augmentation: Any = None) -> None:
     """
     from sktransfer.images import as_images
 
-    batch = as_images(X[:10])
+    y = np.asarray(y)
+    first = np.unique(y, return_index=True)[1]
+    chosen = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:MOST_SAMPLES]
+    batch = as_images([X[index] for index in chosen])
     samples = (batch if batch.size else batch.resized(SAMPLE_SIZE)).take(slice(None))
     folder.mkdir(exist_ok=True)
-    plot_samples(samples, y[:10]).savefig(folder / "samples.png", dpi=120)
+    plot_samples(samples, y[chosen]).savefig(folder / "samples.png", dpi=120)
     if augmentation is not None:
         augmentation.plot(samples[0]).savefig(folder / "augmentation.png", dpi=120)
 
@@ -147,90 +145,10 @@ def _draw_curves(axes: Axes, history: dict, name: str, label: str, scale: float 
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _tidy(axes, grid_axis="both")
+    tidy(axes, grid_axis="both")
 
 
-def plot_bars(table: pd.DataFrame, column: str, label: str) -> Figure:
-    """Draw a quantity as bars: one group a strategy, its backbones side by side.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``strategy``, ``backbone`` (empty for none) and `column`. Rows that have no value in
-        `column` are left out.
-    column : str
-        The column to draw.
-    label : str
-        What it is, with its unit.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sktransfer.evaluation._plots import plot_bars
-    >>> table = pd.DataFrame(
-    ...     {"strategy": ["cnn", "knn"], "backbone": ["", "vgg16"], "test_accuracy": [65.1, 66.0]}
-    ... )
-    >>> figure = plot_bars(table, "test_accuracy", "test accuracy (%)")
-    >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
-    ['cnn', 'knn']
-    """
-    from matplotlib.figure import Figure
-
-    rows = table.dropna(subset=[column])
-    groups = [group for _, group in rows.groupby("strategy", sort=False)]
-    styles = _bar_styles(rows["backbone"].unique())
-    # A group is as wide as its bars, and a bar's width is left free between two groups.
-    slots = len(rows) + len(groups)
-    figure = Figure(figsize=(max(6.0, BAR_INCHES * slots + 1.2), 4.8), layout="constrained")
-    axes = figure.subplots()
-    centres, position = [], 0
-    for group in groups:
-        centres.append(position + (len(group) - 1) / 2)
-        for backbone, value in zip(group["backbone"], group[column], strict=True):
-            bar = axes.bar(position, value, width=0.92, **styles[backbone])
-            axes.bar_label(bar, fmt=_short_number, padding=2, fontsize=8)
-            position += 1
-        position += 1
-    names = [group["strategy"].iloc[0].replace("+", "\n+") for group in groups]
-    axes.set_xticks(centres, names)
-    axes.tick_params(axis="x", length=0)
-    axes.set_ylabel(label)
-    axes.margins(y=0.1)
-    _tidy(axes, grid_axis="y")
-    _add_backbone_legend(figure, styles)
-    return figure
-
-
-def _bar_styles(backbones) -> dict[str, dict]:
-    """Give each backbone a look of its own; the colour runs through the palette first."""
-    styles = {}
-    for index, backbone in enumerate(sorted(filter(None, backbones))):
-        hatch = HATCHES[index // len(PALETTE) % len(HATCHES)]
-        styles[backbone] = {"facecolor": PALETTE[index % len(PALETTE)], "hatch": hatch}
-    if "" in backbones:
-        styles[""] = {"facecolor": NO_BACKBONE}
-    return {backbone: style | {"edgecolor": "white"} for backbone, style in styles.items()}
-
-
-def _add_backbone_legend(figure: Figure, styles: dict[str, dict]) -> None:
-    """Name the backbones above the axes, where no bar can be hidden."""
-    from matplotlib.patches import Patch
-
-    handles = [Patch(label=name or "no backbone", **style) for name, style in styles.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
-
-
-def _short_number(value: float) -> str:
-    """Write three significant digits, without an exponent."""
-    decimals = max(0, 2 - int(np.floor(np.log10(value)))) if value > 0 else 0
-    return f"{value:.{min(decimals, 3)}f}"
-
-
-def _tidy(axes: Axes, grid_axis: Literal["both", "y"]) -> None:
+def tidy(axes: Axes, grid_axis: Literal["both", "y"]) -> None:
     """Draw a light grid behind the data, and no box around it."""
     axes.grid(axis=grid_axis, color="#DDDDDD", linewidth=0.8)
     axes.set_axisbelow(True)

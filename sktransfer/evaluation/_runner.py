@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,9 +26,9 @@ from sktransfer.evaluation._isolation import Limits
 from sktransfer.evaluation._measuring import measure
 from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
-from sktransfer.evaluation._report import write_report
 from sktransfer.evaluation._splits import Division, Pools, Splitting, make_pools
 from sktransfer.evaluation._winner import refit_winner
+from sktransfer.evaluation.report import save_mistakes, write_report
 
 __all__ = ["resume_benchmark", "run_benchmark"]
 
@@ -200,6 +201,7 @@ def run_benchmark(
         with _progress_bar(len(plan) + 1, progress) as bar:
             bar.update(len(plan) - len(todo))
             _run(todo, pools, builder, limits, record, n_jobs, bar)
+            save_mistakes(record, pools)
             table = write_report(record.folder)
             if save_winner and len(pools) == 1:
                 bar.set_description("winner")
@@ -473,9 +475,6 @@ def _entries(
     n_jobs: int | None,
 ) -> Iterator[tuple[Cell, dict, dict]]:
     """Run cells by joblib, and yield what is to be recorded of each as it ends."""
-    parallel = joblib.Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs"
-    )
     tasks = (
         # Arrays that are arguments themselves are sent to a worker, or to a cluster, only once.
         joblib.delayed(_run_cell)(
@@ -484,6 +483,16 @@ def _entries(
         for cell, division in todo.items()
         for pool in [pools[cell.dataset]]
     )
+    try:
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs"
+        )
+    except ValueError:  # Ray's backend hands nothing over before all is done: take turns
+        parallel = joblib.Parallel(n_jobs=n_jobs)
+        n_workers = joblib.effective_n_jobs(n_jobs)
+        while turn := list(itertools.islice(tasks, n_workers)):
+            yield from parallel(turn)
+        return
     with closing(parallel(tasks)) as entries:
         yield from entries
 
@@ -512,9 +521,11 @@ def _measured(
     # With features left over from another cell, a cell's times would not be its own.
     memory_store().clear()
     estimator = builder(cell.strategy, cell.backbone, division.seed)
-    entry, proba = measure(estimator, division.split(*pools))
+    split = division.split(*pools)
+    entry, proba = measure(estimator, split)
     return entry, {
         "proba": proba.astype(np.float32),
+        "true": np.searchsorted(entry["classes"], split.y_test),
         "test": division.test,
         "is_held_out": np.array(division.is_held_out),
     }

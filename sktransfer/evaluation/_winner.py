@@ -12,7 +12,7 @@ import pandas as pd
 from sktransfer._errors import ImageError
 from sktransfer.evaluation._measuring import accuracy_percent, fit
 from sktransfer.evaluation._record import Record, as_json, read_json, replaced, write_json
-from sktransfer.evaluation._report import summarize_results
+from sktransfer.evaluation._results import summarize_results
 from sktransfer.evaluation._splits import Pools
 
 __all__ = ["label_images", "refit_winner"]

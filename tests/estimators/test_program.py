@@ -72,6 +72,7 @@ CASES = {
     "normalized": {"batch_normalization": True, "batch_size": 25},
     "cosine": {"learning_rate_schedule": "cosine", "learning_rate": 0.02},
     "descent": {"optimizer": "sgd", "learning_rate": 0.1},
+    "dropout": {"dropout": 0.3, "batch_size": 20},
 }
 
 

@@ -92,18 +92,9 @@ def test_report_is_made_from_the_cells(run):
     written = pd.read_csv(run / "results.csv", keep_default_na=False)
     assert tuple(written.columns) == RESULT_COLUMNS
     assert written["epochs"].tolist() == ["", "2"]
-    files = {str(path.relative_to(run)) for path in run.rglob("*.*")}
-    assert files == {
-        "run.json",
-        "record.jsonl",
-        "results.csv",
-        "summary.csv",
-        "layers/features-vgg16.csv",
-        "summaries/features-vgg16.txt",
-        "pictures/learning-features-vgg16.png",
-        "pictures/accuracy.png",
-        "pictures/epoch-seconds.png",
-    }
+    for name in ("report.html", "report.md", "record.jsonl", "run.json", "summary.csv"):
+        assert (run / name).exists()
+    assert (run / "figures/learning-features-vgg16.png").exists()
     assert (run / "summaries/features-vgg16.txt").read_text() == "a network"
     assert pd.read_csv(run / "layers/features-vgg16.csv").to_dict("records") == [
         {"type": "Dense", "name": "dense", "trainable": True}

@@ -1,7 +1,4 @@
-"""What is made of a record: tables, pictures, layers and summaries; of nothing but its files.
-
-So all of it can be made again at any time, also while a run is under way.
-"""
+"""The tables that are made of a record, at any time, also while a run is under way."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sktransfer.evaluation._plots import plot_bars, plot_learning_curves
 from sktransfer.evaluation._record import Cell, Record
 from sktransfer.evaluation._statistics import score_interval
 
@@ -19,8 +15,8 @@ __all__ = [
     "RESULT_COLUMNS",
     "format_results",
     "read_results",
+    "results_table",
     "summarize_results",
-    "write_report",
 ]
 
 RESULT_COLUMNS = (
@@ -131,10 +127,10 @@ def read_results(output: str | Path) -> pd.DataFrame:
     """
     record = Record(output)
     record.existing_header()
-    return _results_table(record.entries())
+    return results_table(record.entries())
 
 
-def _results_table(entries: dict[Cell, dict]) -> pd.DataFrame:
+def results_table(entries: dict[Cell, dict]) -> pd.DataFrame:
     """Put the results of cells into one table, with the same types of columns in every run."""
     results = [entries[cell]["result"] for cell in sorted(entries)]
     table = pd.DataFrame(results, columns=list(RESULT_COLUMNS))
@@ -172,7 +168,7 @@ def summarize_results(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.Da
     ...      "train_images": 80, "validation_images": 20, "test_images": 25}
     ...     for fold in range(5)
     ... ]
-    >>> table = pd.DataFrame(cells, columns=RESULT_COLUMNS).fillna({"error": ""})
+    >>> table = pd.DataFrame(cells, columns=RESULT_COLUMNS).assign(error="")
     >>> summary = summarize_results(table)
     >>> summary[["strategy", "cells", "test_accuracy"]].values.tolist()
     [['knn', 5, 82.0]]
@@ -255,67 +251,3 @@ def format_results(table: pd.DataFrame) -> str:
         for strategy, backbone, error in errors.to_numpy()
     ]
     return "\n".join([text, *lines])
-
-
-def write_report(output: str | Path) -> pd.DataFrame:
-    """Write the tables, the pictures, the layers and the summaries of a benchmark.
-
-    Parameters
-    ----------
-    output : str or Path
-        The folder of the run. Written into it are ``results.csv`` (a row for each cell) and
-        ``summary.csv`` (means and intervals), the folder ``pictures`` with PNG files, ``layers``
-        (the layers of each network as CSV: type, name, trainable) and ``summaries`` (text).
-
-    Returns
-    -------
-    DataFrame
-        As from `read_results`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `output` is not the folder of a run.
-    ValueError
-        If the record is of another version.
-
-    Examples
-    --------
-    >>> from sktransfer.evaluation import write_report
-    >>> write_report("no-such-run")
-    Traceback (most recent call last):
-    FileNotFoundError: 'no-such-run' is not the folder of a benchmark: it has no run.json
-    """
-    record = Record(output)
-    record.existing_header()
-    entries = record.entries()
-    table = _results_table(entries)
-    for folder in ("pictures", "layers", "summaries"):
-        (record.folder / folder).mkdir(exist_ok=True)
-    table.to_csv(record.folder / "results.csv", index=False)
-    if not table.empty:
-        summarize_results(table).to_csv(record.folder / "summary.csv", index=False)
-    for cell in sorted(entries, reverse=True):  # of several cells alike, the first is told of
-        _write_cell_report(record.folder, cell, entries[cell])
-    _write_bars(record.folder, table, "test_accuracy", "test accuracy (%)", "accuracy")
-    _write_bars(record.folder, table, "seconds_per_epoch", "seconds an epoch", "epoch-seconds")
-    return table
-
-
-def _write_cell_report(folder: Path, cell: Cell, entry: dict) -> None:
-    """Write what belongs to one cell: its layers, its summary, its learning curves."""
-    if entry.get("layers"):
-        pd.DataFrame(entry["layers"]).to_csv(folder / "layers" / f"{cell.system}.csv", index=False)
-    if entry.get("summary"):
-        path = folder / "summaries" / f"{cell.system}.txt"
-        path.write_text(entry["summary"], encoding="utf-8")
-    if entry.get("history"):
-        figure = plot_learning_curves(entry["history"], cell.system)
-        figure.savefig(folder / "pictures" / f"learning-{cell.system}.png", dpi=120)
-
-
-def _write_bars(folder: Path, table: pd.DataFrame, column: str, label: str, name: str) -> None:
-    """Write a bar chart of means, where there is anything to draw."""
-    means = table.groupby(["strategy", "backbone"])[column].mean().reset_index()
-    if means[column].notna().any():
-        plot_bars(means, column, label).savefig(folder / "pictures" / f"{name}.png", dpi=120)
