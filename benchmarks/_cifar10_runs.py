@@ -27,6 +27,8 @@ class Part:
     epochs: int | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Parameters in place of the recipe's."""
+    make: Callable | None = None
+    """Makes the estimator of a strategy that has no name of its own."""
 
 
 def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
@@ -34,6 +36,7 @@ def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
     from sktransfer import make_strategy
     from sktransfer.evaluation import run_benchmark
 
+    make = part.make or make_strategy
     run_benchmark(
         dataset,
         part.strategies,
@@ -41,7 +44,7 @@ def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
         output=output / part.folder,
         recipe=recipe,
         epochs=part.epochs,
-        make_estimator=partial(make_strategy, **part.overrides),
+        make_estimator=partial(make, **part.overrides),
         save_winner=False,
     )
 

@@ -33,6 +33,7 @@ SPEED = (
 """The benchmarks of speed and memory, each with marks of its own in `PERFORMANCE`."""
 ACCURACIES = ("cifar10_ingredients", "cifar10_fine_tuning", "cifar10_few_shot", "cifar10_best")
 """The benchmarks of accuracy, each with marks of its own in `ACCURACY`."""
+EVALUATION = ROOT / "docs" / "evaluation.md"
 GUESSING = math.log(10)
 START, END = "<!-- results -->", "<!-- /results -->"
 
@@ -54,9 +55,11 @@ def photo_patches() -> str:
         for _, row in table.sort_values("val_accuracy", ascending=False).iterrows()
     ]
     header = ["strategy", "backbone", "validation %", "test %", "trained parameters", "fit, s"]
+    (dataset,) = settings["datasets"]
+    parts = table.iloc[0]
     return (
-        f"Photo patches ({settings['train_images']} training, {settings['validation_images']} "
-        f"validation and {settings['test_images']} test images of {len(settings['classes'])} "
+        f"Photo patches ({parts['train_images']} training, {parts['validation_images']} "
+        f"validation and {parts['test_images']} test images of {len(dataset['classes'])} "
         f"classes), {_machine(run)}, seed {settings['seed']}, made by `sktransfer bench`:\n\n"
         + _markdown(header, rows)
     )
@@ -134,6 +137,13 @@ def fill_accuracy(text: str, results: Path = RESULTS) -> str:
     return text
 
 
+def fill_evaluation(text: str, results: Path = RESULTS) -> str:
+    """Replace what stands between the marks of the ranking of backbones, if it has been run."""
+    name = "backbone_ranking"
+    table = stored(name, results) if (results / f"{name}.csv").exists() else ""
+    return _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
+
+
 def cifar10_best(name: str, results: Path) -> str:
     """Write the table of our own recipes, each figure beside the study's."""
     table = pd.read_csv(results / f"{name}.csv", keep_default_na=False)
@@ -190,7 +200,12 @@ def _between(text: str, start: str, end: str, content: str) -> str:
 
 
 def main() -> None:
-    pages = ((README, fill), (PERFORMANCE, fill_performance), (ACCURACY, fill_accuracy))
+    pages = (
+        (README, fill),
+        (PERFORMANCE, fill_performance),
+        (ACCURACY, fill_accuracy),
+        (EVALUATION, fill_evaluation),
+    )
     for page, filled in pages:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -110,7 +110,7 @@ def test_memory_and_scaling_are_measured(tmp_path, name):
     assert pd.read_csv(tmp_path / f"{name}.csv")["task"].nunique() >= 2
 
 
-@pytest.mark.parametrize("page", ["performance", "accuracy"])
+@pytest.mark.parametrize("page", ["performance", "accuracy", "evaluation"])
 def test_the_pages_of_the_docs_show_what_was_measured(page):
     tables = import_module("benchmarks.tables")
     text = getattr(tables, page.upper()).read_text(encoding="utf-8")
@@ -151,3 +151,14 @@ def test_a_stored_table_is_put_between_its_marks(tmp_path):
     assert "torch 9" in filled and "`python -m benchmarks.memory`" in filled
     assert "| task | mib a fit |\n| --- | --- |\n| fits | 0.123 |" in filled
     assert filled.count("| --- |") == 1
+
+
+@pytest.mark.slow
+def test_the_ranking_of_backbones_is_compared_with_their_accuracy(tmp_path):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+    script = import_module("benchmarks.backbone_ranking")
+
+    script.main(["--quick", "--output", str(tmp_path)])
+
+    table = pd.read_csv(tmp_path / "backbone_ranking.csv").set_index("candidate")
+    assert (table.loc["points lost by its choice", "log_me"] >= 0).all()

@@ -87,6 +87,22 @@ def test_bench_trains_scores_and_predicts(tmp_path, image_folder, capsys):
     assert capsys.readouterr().out.startswith(f"{file}\t")
 
 
+def test_resume_does_what_is_missing(tmp_path, image_folder, capsys):
+    output = tmp_path / "out"
+    arguments = ["bench", "--dataset", "folder", "--data", str(image_folder), "--cv", "2"]
+    arguments += ["--strategies", "cnn", "--epochs", "1", "--output", str(output)]
+    assert main(arguments) == 0
+    record = output / "record.jsonl"
+    first, _ = record.read_text().splitlines()
+    record.write_text(first + "\n")
+    assert main(["resume", str(output)]) == 0
+    assert "cells" in capsys.readouterr().out
+    assert record.read_text().splitlines()[0] == first
+    assert len(pd.read_csv(output / "results.csv")) == 2
+    assert main(["resume", str(tmp_path / "nowhere")]) == 2
+    assert "not the folder of a benchmark" in capsys.readouterr().err
+
+
 def test_bench_tells_of_a_cell_that_failed(tmp_path, image_folder, capsys, monkeypatch):
     def fit(self, X, y):
         raise MemoryError("no memory left")

@@ -85,13 +85,23 @@ def test_the_page_on_accuracy_runs(tmp_path, monkeypatch):
     assert Path("learning-rate.png").exists()
 
 
+def test_the_page_on_evaluation_runs(tmp_path, monkeypatch):
+    need_photos_and_weights()
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "page"}
+    run_blocks(REPOSITORY / "docs" / "evaluation.md", namespace)
+    assert len(namespace["table"]) == 2 * 3 * 2
+    assert Path("sweep", "report.html").exists()
+    assert Path("attribution.png").exists()
+
+
 def test_calls_of_the_command_are_understood(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("weights").mkdir()
     calls = [_parser().parse_args(call) for call in commands("sktransfer")]
     cache = {f"_cache_{what}" for what in ("info", "verify", "export", "import", "clear")}
     assert {call.run.__name__ for call in calls} == {
-        "_backbones", "_bench", "_predict", "_report", *cache
+        "_backbones", "_bench", "_predict", "_report", "_resume", *cache
     }  # fmt: skip
     named = [name for call in calls for name in getattr(call, "strategies", None) or ()]
     assert set(named) <= set(STRATEGIES)

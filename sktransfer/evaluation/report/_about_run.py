@@ -109,7 +109,7 @@ def _training(study: Study) -> str:
 def tell_images(study: Study, charts: ChartFolder) -> Iterator[Block]:
     """Show images of the data, and what augmentation makes of one."""
     told = {
-        "samples": ("Ten images to train on, each below its class.", "Images to train on."),
+        "samples": ("Images to train on, each below its class.", "Images to train on."),
         "augmentation": ("An image beside augmented views of it.", "Augmented views of one image."),
     }
     for name, (alt, caption) in told.items():
