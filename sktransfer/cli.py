@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0; 1 if a cell of a benchmark failed, an image could not be read, or a cache or
-        an exported one was damaged; 2 for wrong arguments; 130 if it was interrupted.
+        Exit code: 0; 1 if a cell of a benchmark failed, an image could not be read, a cache or an
+        exported one was damaged, or weights were damaged or not fetched; 2 for wrong arguments; 130 if it was interrupted.
 
     Examples
     --------
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_predict(commands)
     _add_backbones(commands)
+    _add_weights(commands)
     _add_cache(commands)
     return parser
 
@@ -232,7 +233,12 @@ def _resume(options: argparse.Namespace) -> int:
     """Run what is left of a benchmark."""
     from sktransfer.evaluation import resume_benchmark
 
-    return _finished(options.output, lambda: resume_benchmark(options.output, n_jobs=options.jobs))
+    try:
+        return _finished(
+            options.output, lambda: resume_benchmark(options.output, n_jobs=options.jobs)
+        )
+    except TypeError as error:  # it was begun in Python, with objects that no command has
+        raise ValueError(str(error)) from None
 
 
 def _add_report(commands) -> None:
@@ -308,6 +314,109 @@ def _backbones(options: argparse.Namespace) -> int:
     from sktransfer.backbones import list_backbones
 
     print(list_backbones().to_string())
+    return 0
+
+
+def _add_weights(commands) -> None:
+    """Describe ``sktransfer weights``."""
+    parser = commands.add_parser(
+        "weights",
+        help="list, fetch, check and carry files of pretrained weights",
+        description=(
+            "List, fetch, check and carry files of pretrained weights. To a machine without a "
+            "network they travel as an exported file or folder."
+        ),
+    )
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    _add_weights_action(actions, "list", _weights_list, "list the files and where they are")
+    fetch = _add_weights_action(
+        actions, "fetch", _weights_fetch, "download what is not on this machine"
+    )
+    fetch.add_argument("names", nargs="+", metavar="NAME", help="backbones")
+    verify = _add_weights_action(
+        actions, "verify", _weights_verify, "hash files anew, and compare with what they must be"
+    )
+    _add_weights_names(verify)
+    export = _add_weights_action(
+        actions, "export", _weights_export, "write files into one, for another machine"
+    )
+    export.add_argument(
+        "target",
+        type=Path,
+        metavar="TARGET",
+        help="a file that ends in .tar, which is replaced, or else a new folder",
+    )
+    _add_weights_names(export)
+    take_in = _add_weights_action(
+        actions, "import", _weights_import, "take in what `export` wrote on another machine"
+    )
+    take_in.add_argument("path", type=Path, metavar="PATH", help="the file or folder")
+
+
+def _add_weights_action(actions, name: str, run, text: str) -> argparse.ArgumentParser:
+    """Describe one action of ``sktransfer weights``."""
+    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_weights_names(parser: argparse.ArgumentParser) -> None:
+    """Describe the choice of backbones."""
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="backbones (default: all on this machine)"
+    )
+
+
+def _weights_list(options: argparse.Namespace) -> int:
+    """Print the table of files."""
+    from sktransfer.backbones import list_weights
+
+    print(list_weights().drop(columns="source").fillna({"path": "-"}).to_string())
+    return 0
+
+
+def _weights_fetch(options: argparse.Namespace) -> int:
+    """Fetch weights; those that cannot be had are named, and the others fetched."""
+    from sktransfer.backbones import fetch_weights
+
+    exit_code = 0
+    for name in options.names:
+        try:
+            print(f"{name}\t{fetch_weights(name)}")
+        except (ValueError, OSError) as error:
+            print(f"sktransfer: {error}", file=sys.stderr)
+            exit_code = 1
+    return exit_code
+
+
+def _weights_verify(options: argparse.Namespace) -> int:
+    """Print the hashes of files that are right, and what is wrong with the others."""
+    from sktransfer.backbones import verify_weights
+
+    table = verify_weights(options.names or None)
+    for name, row in table.iterrows():
+        if row["fault"]:
+            print(f"sktransfer: {name}: {row['fault']}", file=sys.stderr)
+        else:
+            print(f"{name}\t{row['path']}\t{row['sha256']}")
+    return int((table["fault"] != "").any())
+
+
+def _weights_export(options: argparse.Namespace) -> int:
+    """Write files of weights for another machine."""
+    from sktransfer.backbones import export_weights
+
+    files = export_weights(options.target, options.names or None)
+    print(f"{len(files)} files written to {options.target}")
+    return 0
+
+
+def _weights_import(options: argparse.Namespace) -> int:
+    """Take in files of weights, all or none."""
+    from sktransfer.backbones import import_weights
+
+    for file in import_weights(options.path):
+        print(file)
     return 0
 
 

@@ -269,3 +269,55 @@ def test_help_loads_no_tensorflow():
     )
     assert done.returncode == 0, done.stderr
     assert "bench" in done.stdout
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A folder with stand-ins for the weights of two networks, and no other place to look in."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in ("vgg16", "resnet50"):
+        (folder / f"{name}_notop.weights.h5").write_bytes(name.encode())
+    monkeypatch.setenv("SKTRANSFER_WEIGHTS", str(folder))
+    monkeypatch.setenv("SKTRANSFER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return folder
+
+
+def test_weights_list_prints_a_table(weights, capsys):
+    assert main(["weights", "list"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines["vgg16"].endswith(str(weights / "vgg16_notop.weights.h5"))
+    assert lines["vgg19"].endswith(" -")
+
+
+def test_weights_fetch_names_what_it_cannot_have(weights, capsys):
+    assert main(["weights", "fetch", "vgg99", "vgg16"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == f"vgg16\t{weights / 'vgg16_notop.weights.h5'}\n"
+    assert captured.err.startswith("sktransfer: Unknown backbone 'vgg99'")
+
+
+def test_weights_verify_tells_damage(weights, capsys):
+    names = ["vgg16", "resnet50"]
+    assert main(["weights", "verify", *names]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == names
+    (weights / "vgg16_notop.weights.h5").write_bytes(b"damaged")
+    assert main(["weights", "verify"]) == 1
+    captured = capsys.readouterr()
+    assert f"sktransfer: vgg16: {weights / 'vgg16_notop.weights.h5'}" in captured.err
+    assert "resnet50\t" in captured.out
+
+
+def test_weights_travel(weights, tmp_path, monkeypatch, capsys):
+    tar, other = tmp_path / "weights.tar", tmp_path / "other"
+    assert main(["weights", "export", str(tar), "vgg16", "resnet50"]) == 0
+    assert capsys.readouterr().out == f"2 files written to {tar}\n"
+    monkeypatch.setenv("SKTRANSFER_WEIGHTS", str(other))
+    assert main(["weights", "import", str(tar)]) == 0
+    names = ("vgg16_notop.weights.h5", "resnet50_notop.weights.h5")
+    assert capsys.readouterr().out.split() == [str(other / name) for name in names]
+    tar.write_bytes(tar.read_bytes().replace(b"vgg16\0", b"vgg61\0"))
+    assert main(["weights", "import", str(tar)]) == 2
+    assert capsys.readouterr().err.startswith(f"sktransfer: error: {tar}: the SHA-256 of 'vgg16")
+    assert (other / names[0]).read_bytes() == b"vgg16"

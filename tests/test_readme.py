@@ -100,8 +100,9 @@ def test_calls_of_the_command_are_understood(tmp_path, monkeypatch):
     Path("weights").mkdir()
     calls = [_parser().parse_args(call) for call in commands("sktransfer")]
     cache = {f"_cache_{what}" for what in ("info", "verify", "export", "import", "clear")}
+    weights = {f"_weights_{what}" for what in ("list", "fetch", "verify", "export", "import")}
     assert {call.run.__name__ for call in calls} == {
-        "_backbones", "_bench", "_predict", "_report", "_resume", *cache
+        "_backbones", "_bench", "_predict", "_report", "_resume", *cache, *weights
     }  # fmt: skip
     named = [name for call in calls for name in getattr(call, "strategies", None) or ()]
     assert set(named) <= set(STRATEGIES)

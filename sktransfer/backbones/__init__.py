@@ -27,6 +27,8 @@ from sktransfer.backbones._registry import (
     list_backbones,
     register_backbone,
 )
+from sktransfer.backbones._weights_files import fetch_weights, list_weights, verify_weights
+from sktransfer.backbones._weights_transport import export_weights, import_weights
 
 __all__ = [
     "BackboneFeatures",
@@ -49,7 +51,12 @@ __all__ = [
     "VGG16Features",
     "VGG19Features",
     "XceptionFeatures",
+    "export_weights",
+    "fetch_weights",
     "get_backbone",
+    "import_weights",
     "list_backbones",
+    "list_weights",
     "register_backbone",
+    "verify_weights",
 ]

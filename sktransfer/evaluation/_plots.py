@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sktransfer.evaluation._splits import taken
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -87,7 +89,7 @@ def plot_data(folder: Path, X: Any, y: Any, augmentation: Any = None) -> None:
     y = np.asarray(y)
     first = np.unique(y, return_index=True)[1]
     chosen = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:MOST_SAMPLES]
-    batch = as_images([X[index] for index in chosen])
+    batch = as_images(taken(X, chosen))
     samples = (batch if batch.size else batch.resized(SAMPLE_SIZE)).take(slice(None))
     folder.mkdir(exist_ok=True)
     plot_samples(samples, y[chosen]).savefig(folder / "samples.png", dpi=120)

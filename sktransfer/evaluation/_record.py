@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -46,7 +48,7 @@ class Cell:
     def name(self) -> str:
         """Name the cell, unlike all others of its sweep, and fit for a file."""
         parts = [self.dataset, self.system, *([f"n{self.train_size}"] if self.train_size else [])]
-        return "-".join([*parts, f"r{self.repeat}", f"f{self.fold}"]).replace(os.sep, "_")
+        return quote("-".join([*parts, f"r{self.repeat}", f"f{self.fold}"]), safe="+ ")
 
 
 class Record:
@@ -114,11 +116,10 @@ class Record:
         if predictions:
             self._write_predictions(cell, predictions)
         line = json.dumps(as_json({"cell": asdict(cell), **entry}), allow_nan=False) + "\n"
-        with self._lines.open("ab") as file:
+        with self._lines.open("ab", buffering=0) as file:
             before = file.tell()
             try:
                 file.write(line.encode())
-                file.flush()
                 os.fsync(file.fileno())
             except OSError:  # a full disk: half a line would be taken for damage
                 os.truncate(self._lines, before)
@@ -129,6 +130,14 @@ class Record:
         with np.load(self._predictions_path(cell), allow_pickle=False) as stored:
             return dict(stored)
 
+    def has_predictions(self, cell: Cell) -> bool:
+        """Tell whether what a cell predicted can be read."""
+        try:
+            self.predictions(cell)
+        except (OSError, EOFError, ValueError, BadZipFile):
+            return False
+        return True
+
     def _predictions_path(self, cell: Cell) -> Path:
         return self.folder / "predictions" / f"{cell.name}.npz"
 
@@ -137,6 +146,8 @@ class Record:
         path.parent.mkdir(exist_ok=True)
         with replaced(path) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **predictions)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _read(self) -> tuple[list[dict], list[bytes]]:
         """Return the sound entries and the damaged lines."""

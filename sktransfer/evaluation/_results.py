@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest, norm
 
 from sktransfer.evaluation._record import Cell, Record
 from sktransfer.evaluation._statistics import score_interval
@@ -156,8 +157,9 @@ def summarize_results(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.Da
         A row for each dataset, strategy, backbone and training size, the best mean validation
         accuracy first: ``cells`` that succeeded, ``failed`` ones, the means of all that was
         measured, and ``test_low`` and ``test_high``, the interval of the test accuracy in percent.
-        Of several cells it is that of `score_interval`; of a single one that of Wilson (1927),
-        which knows of the test images alone and not of the chances of training.
+        Of several folds it is that of `score_interval`. Of repeats on one test set it adds up the
+        variance of training and that of the test images; of a single cell it is that of Wilson
+        (1927), which knows of the test images alone.
 
     Examples
     --------
@@ -205,11 +207,14 @@ def _interval(done: pd.DataFrame, confidence: float) -> tuple[float, float]:
         return np.nan, np.nan
     n_test = float(done["test_images"].mean())
     if len(scores) == 1:
-        from scipy.stats import binomtest
-
         hits = round(scores[0] / 100 * n_test)
         exact = binomtest(hits, round(n_test)).proportion_ci(confidence, method="wilson")
         return 100 * exact.low, 100 * exact.high
+    if (done["fold"] == 0).all():  # the same test images in all repeats
+        mean = scores.mean()
+        variance = scores.var(ddof=1) / len(scores) + mean * (100 - mean) / n_test
+        half = norm.ppf((1 + confidence) / 2) * np.sqrt(variance)
+        return max(mean - half, 0.0), min(mean + half, 100.0)
     n_train = float((done["train_images"] + done["validation_images"]).mean())
     return score_interval(scores, test_fraction=n_test / n_train, confidence=confidence)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -143,16 +145,18 @@ def run_benchmark(
     >>> from sktransfer.evaluation import run_benchmark
     >>> table = run_benchmark(strategies=["linear_probe", "knn"], output="probes")  # doctest: +SKIP
     """
+    if not hasattr(random_state, "__index__"):
+        raise TypeError(f"random_state must be an integer, got {random_state!r}")
+    backbones = _listed("backbones", backbones)
+    strategies = _listed("strategies", _all_strategies() if strategies is None else strategies)
     builder = _Builder(make_estimator or _default_factory(), recipe, epochs)
-    systems = builder.systems(
-        _listed("strategies", _all_strategies() if strategies is None else strategies),
-        _listed("backbones", backbones),
-    )
+    systems = builder.systems(strategies, backbones)
     if make_estimator is None:
         _check_weights(systems)
     record = Record(output)
     _check_writable(record.folder)
     splitting = Splitting(cv, n_repeats, validation_fraction, random_state)
+    data = None if data is None else Path(data).absolute()
     datasets = _datasets(dataset, data)
     pools = {
         name: make_pools(
@@ -169,13 +173,14 @@ def run_benchmark(
         "epochs": epochs,
         "test_size": test_size,
         "validation_fraction": validation_fraction,
-        "cv": int(cv) if isinstance(cv, Integral) else cv and repr(cv),
+        "cv": _described_cv(cv, plan),
+        "make_estimator": make_estimator and _name_of(make_estimator),
         "seed": random_state,
     }
     arguments = {
-        "strategies": list(dict.fromkeys(strategy for strategy, _ in systems)),
-        "backbones": list(dict.fromkeys(backbones)),
-        "data": None if data is None else str(Path(data).absolute()),
+        "strategies": strategies,
+        "backbones": backbones,
+        "data": data and str(data),
         "train_size": train_size,
         "n_repeats": n_repeats,
         "save_winner": save_winner,
@@ -373,11 +378,39 @@ def _described(name: str, pools: Pools) -> dict:
     """Describe a dataset, so that another one is not taken for it."""
     return {
         "name": name,
-        "hash": joblib.hash(vars(pools)),
+        "hash": joblib.hash(
+            [_content(pools.X), _content(pools.X_test), pools.y, pools.y_test, pools.groups]
+        ),
         "classes": np.unique(pools.y).tolist(),
         "images": len(pools.y),
         "test_images": 0 if pools.y_test is None else len(pools.y_test),
     }
+
+
+def _content(X: Any) -> Any:
+    """Return images, or of files what they are called and how long they are."""
+    if X is None or getattr(X, "ndim", 1) > 1:
+        return X
+    items = np.ravel(X).tolist() if hasattr(X, "shape") else list(X)
+    return [
+        (item, Path(item).stat().st_size) if isinstance(item, (str, Path)) else item
+        for item in items
+    ]
+
+
+def _described_cv(cv: Any, plan: Mapping[Cell, Division]) -> int | str | None:
+    """Describe the folds; of a splitter by what it did, so that other folds are told from them."""
+    if cv is None or isinstance(cv, Integral):
+        return cv if cv is None else int(cv)
+    folds = {(cell.dataset, cell.fold): division.test.tolist() for cell, division in plan.items()}
+    return f"{type(cv).__name__} {joblib.hash(sorted(folds.items()))}"
+
+
+def _name_of(make: Any) -> str:
+    """Name a function, and what it is bound to; what it does is beyond us."""
+    if isinstance(make, functools.partial):
+        return f"{_name_of(make.func)} with {make.args} {make.keywords}"
+    return f"{make.__module__}.{getattr(make, '__qualname__', type(make).__qualname__)}"
 
 
 def _plan(
@@ -390,8 +423,8 @@ def _plan(
     plan = {
         Cell(name, *system, size or 0, division.repeat, division.fold): division
         for name, pool in pools.items()
-        for size in sizes
-        for division in splitting.divisions(pool, size)
+        for size, divisions in splitting.divisions(pool, sizes).items()
+        for division in divisions
         for system in systems
     }
     return dict(sorted(plan.items(), key=lambda item: (item[0].repeat, item[0].fold)))
@@ -436,6 +469,7 @@ def _unfinished(plan: Mapping[Cell, Division], record: Record) -> dict[Cell, Div
         cell: division
         for cell, division in plan.items()
         if entries.get(cell, {"traceback": ""}).get("traceback") is not None
+        or not record.has_predictions(cell)
     }
 
 
@@ -458,13 +492,23 @@ def _run(
                 crashes = 0
                 bar.set_description(cell.system)
                 bar.update()
-        except BrokenProcessPool as error:
+        except _worker_deaths() as error:
             crashes += 1
             if crashes == N_CRASHES:
                 raise RuntimeError(
                     f"{N_CRASHES} worker processes died and no cell was finished in between; with "
                     "a memory_limit the cell that is to blame is recorded, and the others run"
                 ) from error
+
+
+def _worker_deaths() -> tuple[type[BaseException], ...]:
+    """Return the errors by which joblib's backends tell that a worker is gone."""
+    if "distributed" not in sys.modules:
+        return (BrokenProcessPool,)
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    return BrokenProcessPool, FutureCancelledError, KilledWorker
 
 
 def _entries(
@@ -503,15 +547,20 @@ def _run_cell(
     """Run a cell; what goes wrong is part of its entry."""
     begun = datetime.now().astimezone().isoformat(timespec="seconds")
     names = {**asdict(cell), "recipe": builder.recipe, "seed": division.seed}
-    predictions: dict[str, np.ndarray] = {}
-    try:
-        entry, predictions = limits.run(lambda: _measured(cell, division, builder, pools))
-    except Exception as error:  # whatever it is, the other cells can still be run
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        entry = {"result": {"error": message}, "traceback": traceback.format_exc()}
+    attempt = functools.partial(_attempt, _measured, cell, division, builder, pools)
+    entry, predictions = _attempt(limits.run, attempt)
     versions = describe_environment()["versions"]
     entry = entry | {"result": names | entry["result"], "begun": begun, "versions": versions}
     return cell, entry, predictions
+
+
+def _attempt(task: Callable, *arguments: Any) -> tuple[dict, dict]:
+    """Return an entry and predictions; of what goes wrong, an entry that tells it."""
+    try:
+        return task(*arguments)
+    except Exception as error:  # whatever it is, the other cells can still be run
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        return {"result": {"error": message}, "traceback": traceback.format_exc()}, {}
 
 
 def _measured(

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import (
-    GroupShuffleSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
+    check_cv,
     train_test_split,
 )
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 
-__all__ = ["Division", "Pools", "Split", "Splitting", "make_pools", "subsample"]
+__all__ = ["Division", "Pools", "Split", "Splitting", "make_pools", "subsample", "taken"]
 
 TEST_FRACTION = 0.2
 """Of datasets that come without a test part."""
@@ -52,9 +52,14 @@ class Division:
     def split(self, X: Sequence, y: np.ndarray, X_test: Any, y_test: Any) -> Split:
         """Take the images and labels of the three parts."""
         test = (X_test, y_test) if self.is_held_out else (X, y)
-        X_train, y_train = _taken(X, y, self.train)
-        X_val, y_val = _taken(X, y, self.validation)
-        return Split(X_train, y_train, X_val, y_val, *_taken(test[0], test[1], self.test))
+        return Split(
+            taken(X, self.train),
+            y[self.train],
+            taken(X, self.validation),
+            y[self.validation],
+            taken(test[0], self.test),
+            test[1][self.test],
+        )
 
 
 @dataclass(frozen=True)
@@ -100,11 +105,17 @@ class Splitting:
     def _has_splitter(self) -> bool:
         return self.cv is not None and not isinstance(self.cv, Integral)
 
-    def divisions(self, pools: Pools, train_size: int | None = None) -> list[Division]:
-        """Divide the images, of which at most `train_size` train and validate."""
-        return [
-            self._division(pools, train_size, *places) for places in self._train_and_test(pools)
-        ]
+    def divisions(
+        self, pools: Pools, train_sizes: Sequence[int | None] = (None,)
+    ) -> dict[int | None, list[Division]]:
+        """Divide the images, for each number of them that train and validate.
+
+        All sizes are tested on the same images, also by a splitter that draws others each time.
+        """
+        folds = list(self._train_and_test(pools))
+        return {
+            size: [self._division(pools, size, *fold) for fold in folds] for size in train_sizes
+        }
 
     def _train_and_test(self, pools: Pools) -> Iterator[tuple[np.ndarray, np.ndarray, int, int]]:
         """Yield (positions to train on, positions to test on, repeat, fold)."""
@@ -120,7 +131,7 @@ class Splitting:
     def _splitter(self, pools: Pools, repeat: int):
         """Return what makes the folds of a repeat."""
         if self._has_splitter:
-            return self.cv
+            return check_cv(self.cv)
         cls = StratifiedKFold if pools.groups is None else StratifiedGroupKFold
         return cls(self.cv, shuffle=True, random_state=self.random_state + repeat)
 
@@ -138,9 +149,17 @@ class Splitting:
                 random_state=seed,
             )
         else:
-            cut = GroupShuffleSplit(1, test_size=self.validation_fraction, random_state=seed)
-            kept, taken = next(cut.split(train, groups=pools.groups[train]))
-            train, validation = train[kept], train[taken]
+            n_parts = max(2, round(1 / self.validation_fraction))
+            cut = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed)
+            kept, held = next(cut.split(train, pools.y[train], pools.groups[train]))
+            train, validation = train[kept], train[held]
+        y_test = pools.y if pools.y_test is None else pools.y_test
+        missing = np.setdiff1d([*pools.y[validation], *y_test[test]], pools.y[train])
+        if missing.size:
+            raise ValueError(
+                f"no image to train on is left of {missing.tolist()} in repeat {repeat}, fold "
+                f"{fold}; give more images of these classes, a larger train_size, or other folds"
+            )
         return Division(train, validation, test, repeat, fold, seed, self.cv is None)
 
 
@@ -149,10 +168,10 @@ def make_pools(
 ) -> Pools:
     """Return the images that are trained on and tested on."""
     if "X_train" in dataset:
-        X, y = dataset.X_train, np.asarray(dataset.y_train)
-        X_test, y_test = dataset.X_test, np.asarray(dataset.y_test)
+        X, y = dataset.X_train, _labels(dataset, "X_train", "y_train")
+        X_test, y_test = dataset.X_test, _labels(dataset, "X_test", "y_test")
     else:
-        X, y, X_test, y_test = dataset.X, np.asarray(dataset.y), None, None
+        X, y, X_test, y_test = dataset.X, _labels(dataset, "X", "y"), None, None
     if groups is not None:
         groups = np.asarray(groups)
         if cv is None:
@@ -168,10 +187,10 @@ def make_pools(
         places = train_test_split(
             np.arange(len(y)), stratify=y, test_size=TEST_FRACTION, random_state=random_state
         )
-        (X, y), (X_test, y_test) = (_taken(X, y, place) for place in places)
+        (X, X_test), (y, y_test) = ([taken(X, place) for place in places], [y[p] for p in places])
     chosen = subsample(np.arange(len(y_test)), y_test, test_size, "test_size", random_state)
     if len(chosen) < len(y_test):
-        X_test, y_test = _taken(X_test, y_test, chosen)
+        X_test, y_test = taken(X_test, chosen), y_test[chosen]
     return Pools(X, y, X_test, y_test)
 
 
@@ -192,8 +211,18 @@ def subsample(
     return chosen
 
 
-def _taken(X: Any, y: np.ndarray, positions: np.ndarray) -> tuple[Sequence, np.ndarray]:
-    """Take images, an array or a list of paths, and their labels."""
-    if hasattr(X, "shape") or hasattr(X, "iloc"):
-        return (X.iloc[positions] if hasattr(X, "iloc") else X[positions]), y[positions]
-    return [X[position] for position in positions], y[positions]
+def _labels(dataset: Bunch, X: str, y: str) -> np.ndarray:
+    """Return the labels of a dataset, one for each image."""
+    try:
+        labels = column_or_1d(dataset[y])
+        check_consistent_length(dataset[X], labels)
+    except ValueError as error:
+        raise ValueError(f"{X} and {y} of the dataset do not fit: {error}") from None
+    return labels
+
+
+def taken(X: Any, positions: np.ndarray) -> Any:
+    """Take images, of an array, a list, a Series or a frame, in the same form."""
+    if hasattr(X, "iloc"):
+        return X.iloc[positions]
+    return X[positions] if hasattr(X, "shape") else [X[position] for position in positions]

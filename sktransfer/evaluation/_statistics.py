@@ -361,6 +361,8 @@ def compare_ranks(
     _check_fraction("significance", significance)
     ranks = scores.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
     chi_square = float(stats.friedmanchisquare(*scores.to_numpy().T).statistic)
+    if np.isnan(chi_square):  # every score equals every other one of its dataset
+        chi_square = 0.0
     rest = n * (k - 1) - chi_square
     statistic = (n - 1) * chi_square / rest if rest > 1e-9 else np.inf
     quantile = stats.studentized_range.ppf(1 - significance, k, np.inf) / np.sqrt(2)

@@ -25,7 +25,10 @@ def refit_winner(record: Record, table: pd.DataFrame, builder: Callable, pools: 
     summary = summarize_results(table).dropna(subset=["val_accuracy"]) if len(table) else table
     if summary.empty:
         return
-    best = summary.iloc[0].to_dict()
+    # Few validation images are easily all right: what was trained on most images counts.
+    sizes = summary["train_size"].replace(0, np.inf)
+    ranked = summary[sizes == sizes.max()].sort_values("failed", kind="stable")
+    best = ranked.iloc[0].to_dict()
     path = record.folder / "winner.joblib"
     saved = read_json(path.with_suffix(".json"))
     if saved.get("scores") == as_json(best) and path.exists():

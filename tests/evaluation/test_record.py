@@ -41,7 +41,7 @@ def test_cells_have_names_of_their_own():
     assert CELL.system == "features-vgg16"
     assert Cell("photos", "cnn+augment").system == "cnn+augment"
     assert CELL.name == "photos-features-vgg16-n100-r1-f2"
-    assert "/" not in Cell("a/b", "cnn").name
+    assert "/" not in Cell("a/b", "cnn").name != Cell("a_b", "cnn").name
 
 
 def test_entries_and_predictions_are_read_as_they_were_written(tmp_path):

@@ -133,6 +133,14 @@ def test_summary_averages_repeats_with_the_corrected_interval():
     assert knn["test_high"] == pytest.approx(56.86, abs=0.005)
 
 
+def test_interval_of_repeats_on_one_test_set_counts_the_images():
+    cells = [cell | {"fold": 0, "repeat": cell["fold"]} for cell in cells_of("knn", [60.0] * 4)]
+    (row,) = summarize_results(pd.DataFrame(cells, columns=RESULT_COLUMNS)).to_dict("records")
+    half = 1.959964 * np.sqrt(60 * 40 / 200)
+    assert row["test_low"] == pytest.approx(60 - half)
+    assert row["test_high"] == pytest.approx(60 + half)
+
+
 def test_failed_cells_are_counted_and_not_averaged():
     done = cells_of("features", [60.0, 70.0])
     table = pd.DataFrame([*done, FAILED | {"strategy": "features", "backbone": "vgg16"}])

@@ -432,6 +432,80 @@ def test_any_splitter_of_scikit_learn_divides(dataset, tmp_path):
     assert (table["test_images"] == 15).all()
 
 
+def test_a_splitter_without_a_seed_pairs_no_different_folds(dataset, tmp_path):
+    splitter = ShuffleSplit(n_splits=2, test_size=0.25)
+    table = run(dataset, tmp_path, ["knn"], ["a"], cv=splitter, train_size=[20, 40])
+    record = Record(tmp_path)
+    for fold in range(2):
+        small, large = (
+            record.predictions(Cell("colours", "knn", "a", size, fold=fold))["test"]
+            for size in (20, 40)
+        )
+        np.testing.assert_array_equal(small, large)
+    assert len(table) == 4
+    with pytest.raises(ValueError, match=r"other settings \(cv 'ShuffleSplit"):
+        run(dataset, tmp_path, ["knn", "linear_probe"], ["a"], cv=splitter)
+
+
+def test_folds_may_be_given_as_positions(dataset, tmp_path):
+    folds = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
+    table = run(dataset, tmp_path, ["knn"], ["a"], cv=folds)
+    assert table["test_images"].tolist() == [30, 30]
+
+
+def test_data_that_do_not_fit_are_refused(dataset, tmp_path):
+    longer = Bunch(**{**dataset, "y_train": dataset.y_train[:-1]})
+    with pytest.raises(ValueError, match="X_train and y_train of the dataset do not fit"):
+        run(longer, tmp_path / "run")
+    unknown = Bunch(**{**dataset, "y_test": np.array(["pink"] * len(dataset.y_test))})
+    with pytest.raises(ValueError, match=r"no image to train on is left of \['pink'\]"):
+        run(unknown, tmp_path / "run")
+
+
+def test_images_that_changed_under_their_names_are_another_dataset(tmp_path):
+    labels = sorted(COLOURS) * 10
+    save_images(tmp_path / "data", labels, [(8, 8)] * 30)
+    run("folder", tmp_path / "run", ["knn"], ["a"], data=tmp_path / "data")
+    save_images(tmp_path / "data", labels, [(9, 9)] * 30)
+    with pytest.raises(ValueError, match="other settings"):
+        run("folder", tmp_path / "run", ["knn"], ["a"], data=tmp_path / "data")
+
+
+def test_a_series_of_paths_is_a_dataset(tmp_path):
+    labels = np.array(sorted(COLOURS) * 10)
+    files = save_images(tmp_path / "data", labels, [(8, 8)] * 30)
+    series = pd.Series(files, index=np.arange(100, 130)[::-1])
+    table = run(Bunch(X=series, y=labels, name="files"), tmp_path / "run", ["cnn"])
+    assert table["test_accuracy"].tolist() == [100]
+
+
+def test_another_factory_is_another_run(dataset, tmp_path):
+    run(dataset, tmp_path, ["cnn"], save_winner=False)
+    with pytest.raises(ValueError, match="make_estimator"):
+        run_benchmark(
+            dataset, ["cnn"], output=tmp_path, make_estimator=make_limited, progress=False
+        )
+
+
+def test_the_winner_is_one_of_those_trained_on_most_images(dataset, tmp_path):
+    run(dataset, tmp_path, ["knn"], ["a"], train_size=[12, 40], save_winner=False)
+    worse = entry_of(tmp_path, "knn", "a", train_size=40)
+    worse["result"]["val_accuracy"] = 50.0
+    del worse["cell"]
+    Record(tmp_path).append(Cell("colours", "knn", "a", 40), worse, {})
+    run(dataset, tmp_path, ["knn"], ["a"], train_size=[12, 40])
+    assert json.loads((tmp_path / "winner.json").read_text())["scores"]["train_size"] == 40
+
+
+def test_a_cell_with_damaged_predictions_is_run_again(dataset, tmp_path):
+    run(dataset, tmp_path, ["knn"], ["a"], save_winner=False)
+    path = tmp_path / "predictions" / "colours-knn-a-r0-f0.npz"
+    before = path.read_bytes()
+    path.write_bytes(b"")
+    run(dataset, tmp_path, ["knn"], ["a"], save_winner=False)
+    assert len(path.read_bytes()) == len(before)
+
+
 def test_sizes_and_datasets_are_crossed_with_strategies(dataset, tmp_path):
     other = Bunch(**{**dataset, "name": "others"})
     table = run([dataset, other], tmp_path, ["cnn", "knn"], ["a"], train_size=[12, 30])
@@ -505,13 +579,18 @@ class Greedy(Network):
         self.heap = [np.ones(1 << 20) for _ in range(1 << 14)]
 
 
+class Wrong(Network):
+    def fit(self, X, y, *, X_val=None, y_val=None):
+        raise ValueError("the real reason")
+
+
 class Fatal(Network):
     def fit(self, X, y, *, X_val=None, y_val=None):
         os._exit(7)
 
 
 def make_limited(strategy, *, recipe, **parameters):
-    cls = {"cnn": Network, "slow": Slow, "greedy": Greedy, "fatal": Fatal}[strategy]
+    cls = {"cnn": Network, "slow": Slow, "greedy": Greedy, "fatal": Fatal, "wrong": Wrong}[strategy]
     return cls(**parameters)
 
 
@@ -519,7 +598,7 @@ def make_limited(strategy, *, recipe, **parameters):
 def test_a_cell_beyond_its_limits_is_recorded_and_the_others_run(dataset, tmp_path):
     table = run_benchmark(
         dataset,
-        ["cnn", "fatal", "greedy", "slow"],
+        ["cnn", "fatal", "greedy", "slow", "wrong"],
         output=tmp_path,
         make_estimator=make_limited,
         time_limit=20,
@@ -531,6 +610,7 @@ def test_a_cell_beyond_its_limits_is_recorded_and_the_others_run(dataset, tmp_pa
         "ProcessDied: the cell's process ended with code 7",
         "LimitExceeded: memory_limit: took more than 2000 MiB",
         "LimitExceeded: time_limit: took more than 20 s",
+        "ValueError: the real reason",
     ]
     assert table.loc[0, "test_accuracy"] == 100
 

@@ -39,8 +39,10 @@ def read_predictions(
     record: Record, entries: Mapping[Cell, dict], cell: Cell
 ) -> Predictions | None:
     """Read what a cell predicted; None where the record does not have it, or no labels to it."""
+    if not record.has_predictions(cell):
+        return None
+    stored = record.predictions(cell)
     try:
-        stored = record.predictions(cell)
         return Predictions(
             positions=stored["test"],
             is_held_out=bool(stored["is_held_out"]),
@@ -48,7 +50,7 @@ def read_predictions(
             proba=stored["proba"],
             classes=np.array(entries[cell]["classes"]),
         )
-    except (FileNotFoundError, KeyError):
+    except KeyError:
         return None
 
 
