@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0; 1 if a cell of a benchmark failed, an image could not be read, a cache or an
-        exported one was damaged, or weights were damaged or not fetched; 2 for wrong arguments; 130 if it was interrupted.
+        exported one was damaged, or weights were damaged or not fetched; 2 for wrong arguments;
+        130 if it was interrupted.
 
     Examples
     --------
