@@ -58,6 +58,8 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from sktransfer.images import Mixing as Mixing
     from sktransfer.images import RandAugment as RandAugment
     from sktransfer.images import TrivialAugment as TrivialAugment
+    from sktransfer.persistence import load as load
+    from sktransfer.persistence import save as save
     from sktransfer.strategies import list_strategies as list_strategies
     from sktransfer.strategies import make_strategy as make_strategy
 
@@ -108,6 +110,8 @@ _MODULE_OF = {
     "TTAClassifier": "estimators",
     "TTARegressor": "estimators",
     "average_weights": "estimators",
+    "load": "persistence",
+    "save": "persistence",
     "list_strategies": "strategies",
     "make_strategy": "strategies",
 }

@@ -39,6 +39,7 @@ def test_import_of_the_package_loads_nothing_but_itself():
         "evaluation",
         "explain",
         "images",
+        "persistence",
         "selection",
     ],
 )
