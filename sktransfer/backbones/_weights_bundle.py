@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sktransfer._errors import WeightsError
-from sktransfer.backbones._replacing import replacing
+from sktransfer._replacing import replacing
 
 __all__ = ["Listed", "Member", "copy_member", "read_bundle", "write_folder", "write_tar"]
 
@@ -55,7 +55,7 @@ class Member(NamedTuple):
 
 def write_tar(path: Path, files: Mapping[Path, Listed]) -> None:
     """Write a tar, which appears whole or not at all."""
-    with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as temporary:
+    with replacing(path) as temporary:
         _fill_tar(temporary, files)
 
 

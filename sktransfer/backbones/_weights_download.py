@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sktransfer._errors import WeightsError
-from sktransfer.backbones._replacing import replacing
+from sktransfer._replacing import replacing
 from sktransfer.backbones._weights_hashes import difference
 
 if TYPE_CHECKING:

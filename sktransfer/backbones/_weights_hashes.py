@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sktransfer._errors import WeightsError
-from sktransfer.backbones._replacing import replacing
+from sktransfer._replacing import replacing
 
 if TYPE_CHECKING:
     from sktransfer.backbones._registry import WeightsFile

@@ -20,7 +20,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-__all__ = ["Cell", "Record", "as_json", "read_json", "replaced", "write_json"]
+from sktransfer._replacing import replacing
+
+__all__ = ["Cell", "Record", "as_json", "read_json", "write_json"]
 
 FORMAT = 2
 """Of header and lines; a record of another one is refused."""
@@ -144,10 +146,8 @@ class Record:
     def _write_predictions(self, cell: Cell, predictions: Mapping[str, np.ndarray]) -> None:
         path = self._predictions_path(cell)
         path.parent.mkdir(exist_ok=True)
-        with replaced(path) as unfinished, unfinished.open("wb") as file:
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **predictions)
-            file.flush()
-            os.fsync(file.fileno())
 
     def _read(self) -> tuple[list[dict], list[bytes]]:
         """Return the sound entries and the damaged lines."""
@@ -170,7 +170,7 @@ class Record:
         aside = self._lines.with_suffix(".damaged")
         with aside.open("ab") as file:
             file.writelines(line.rstrip(b"\n") + b"\n" for line in damaged)
-        with replaced(self._lines) as unfinished:
+        with replacing(self._lines) as unfinished:
             unfinished.write_text("".join(json.dumps(entry) + "\n" for entry in sound), "utf-8")
         warnings.warn(
             f"{len(damaged)} damaged line(s) of {self._lines} were moved to {aside.name}; their "
@@ -198,19 +198,8 @@ def write_json(path: Path, record: Mapping) -> None:
     """Write a file at once: a reader finds the old one or the new one, never half of it."""
     text = json.dumps(as_json(record), indent=1, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as unfinished:
+    with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Put a file in the place of another one when it is complete."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def as_json(value: Any) -> Any:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from sktransfer._errors import ImageError
+from sktransfer._replacing import replacing
 from sktransfer.evaluation._measuring import accuracy_percent, fit
-from sktransfer.evaluation._record import Record, as_json, read_json, replaced, write_json
+from sktransfer.evaluation._record import Record, as_json, read_json, write_json
 from sktransfer.evaluation._results import summarize_results
 from sktransfer.evaluation._splits import Pools
 
@@ -36,7 +37,7 @@ def refit_winner(record: Record, table: pd.DataFrame, builder: Callable, pools: 
     seed = record.header()["settings"]["seed"]
     estimator = builder(best["strategy"], best["backbone"], seed)
     fit(estimator, pools.X, pools.y)
-    with replaced(path) as unfinished:
+    with replacing(path) as unfinished:
         joblib.dump(estimator, unfinished)
     winner = {
         "strategy": best["strategy"],

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sktransfer._replacing import replacing
 from sktransfer.persistence._arrays import as_npy, described, from_npy
 from sktransfer.persistence._errors import PersistenceError
 
@@ -24,20 +25,16 @@ MOST_MEMBERS = 100_000
 
 def write_archive(path: Path, manifest: dict[str, Any], arrays: Sequence[np.ndarray]) -> None:
     """Write a manifest and the arrays it refers to by number, in the place of an older file."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with zipfile.ZipFile(unfinished, "w") as archive:
-            descriptions = []
-            for number, array in enumerate(arrays):
-                data = as_npy(array)
-                descriptions.append(described(array, data))
-                # Stored, as weights hardly compress.
-                archive.writestr(_entry(_name(number), zipfile.ZIP_STORED), data)
-            text = json.dumps({**manifest, "arrays": descriptions}, allow_nan=False)
-            archive.writestr(_entry(MANIFEST, zipfile.ZIP_DEFLATED), text)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    own = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    with replacing(path, own) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+        descriptions = []
+        for number, array in enumerate(arrays):
+            data = as_npy(array)
+            descriptions.append(described(array, data))
+            # Stored, as weights hardly compress.
+            archive.writestr(_entry(_name(number), zipfile.ZIP_STORED), data)
+        text = json.dumps({**manifest, "arrays": descriptions}, allow_nan=False)
+        archive.writestr(_entry(MANIFEST, zipfile.ZIP_DEFLATED), text)
 
 
 def read_archive(path: Path, max_bytes: int) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -9,7 +9,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from sktransfer.evaluation._record import Record, replaced
+from sktransfer._replacing import replacing
+from sktransfer.evaluation._record import Record
 from sktransfer.evaluation.report._blocks import (
     Block,
     Bullets,
@@ -114,7 +115,7 @@ def write_html(record: Record, document: Document) -> Path:
         ),
         sections="\n".join(_section(number, section) for number, section in numbered),
     )
-    with replaced(path) as unfinished:
+    with replacing(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     return path
 

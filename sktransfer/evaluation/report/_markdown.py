@@ -10,7 +10,8 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from sktransfer.evaluation._record import Record, replaced
+from sktransfer._replacing import replacing
+from sktransfer.evaluation._record import Record
 from sktransfer.evaluation.report._blocks import (
     Block,
     Bullets,
@@ -48,7 +49,7 @@ def write_markdown(record: Record, document: Document) -> Path:
     parts = [f"# {_text(document.title)}", *_written(document.introduction, path.parent)]
     for section in document.sections:
         parts += [f"## {_text(section.title)}", *_written(section.blocks, path.parent)]
-    with replaced(path) as unfinished:
+    with replacing(path) as unfinished:
         unfinished.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return path
 

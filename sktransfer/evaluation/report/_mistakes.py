@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sktransfer.evaluation._record import Record, replaced
+from sktransfer._replacing import replacing
+from sktransfer.evaluation._record import Record
 from sktransfer.evaluation._results import read_results
 from sktransfer.evaluation._splits import Pools
 from sktransfer.evaluation.report._leaders import first_predictions, leading_systems
@@ -95,5 +96,5 @@ def _save_thumbnail(images: Any, position: int, path: Path) -> None:
     rows = images.iloc[[position]] if hasattr(images, "iloc") else [images[position]]
     thumbnail = Image.fromarray(as_images(rows).take(np.array([0]))[0].astype(np.uint8))
     thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    with replaced(path) as unfinished:
+    with replacing(path) as unfinished:
         thumbnail.save(unfinished, format="PNG")

@@ -11,8 +11,12 @@ __all__ = ["replacing"]
 
 
 @contextlib.contextmanager
-def replacing(target: Path, temporary: Path) -> Iterator[Path]:
-    """Let `temporary`, in the folder of `target`, be written; without an error it becomes that."""
+def replacing(target: Path, temporary: Path | None = None) -> Iterator[Path]:
+    """Let `temporary`, in the folder of `target`, be written; without an error it becomes that.
+
+    By default it is a file of this process alone.
+    """
+    temporary = temporary or target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield temporary
         with temporary.open("rb+") as stream:
