@@ -49,7 +49,7 @@ from sktransfer import (
 )
 from sktransfer._errors import ImageError, MissingWeightsError, WeightsError
 from sktransfer._validation import Interval, StrOptions
-from sktransfer.backbones import _engine, _features, _registry, _weights
+from sktransfer.backbones import _engine, _features, _registry, _weights_download
 from sktransfer.estimators import _base, _frozen
 
 # Good data, of which each case spoils something.
@@ -199,13 +199,13 @@ def given(fitted, tmp_path) -> Given:
 def offline(monkeypatch, tmp_path_factory) -> None:
     """No weights on this machine but those of installed packages, and no network."""
 
-    def fetch(url, path):
+    def fetch(file, path):
         raise OSError("no route to host")
 
     folder = tmp_path_factory.mktemp("no_weights")
     for variable in ("SKTRANSFER_WEIGHTS", "KERAS_HOME", "SKTRANSFER_HOME"):
         monkeypatch.setenv(variable, str(folder / variable))
-    monkeypatch.setattr(_weights, "_fetch", fetch)
+    monkeypatch.setattr(_weights_download, "_fetch", fetch)
 
 
 @pytest.fixture
