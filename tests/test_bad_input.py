@@ -45,12 +45,12 @@ from sktransfer import (
     load_image_folder,
     load_photo_patches,
     make_strategy,
-    register_backbone,
 )
 from sktransfer._errors import ImageError, MissingWeightsError, WeightsError
 from sktransfer._validation import Interval, StrOptions
-from sktransfer.backbones import _engine, _features, _registry, _weights_download
+from sktransfer.backbones import _engine, _features, _weights_download
 from sktransfer.estimators import _base, _frozen
+from tests._tiny_backbones import registered
 
 # Good data, of which each case spoils something.
 
@@ -102,9 +102,8 @@ TINY_SPEC = replace(
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbone() -> Iterator[None]:
     """Register the tiny backbone while these tests run."""
-    register_backbone(TINY_SPEC)
-    yield
-    del _registry._REGISTRY[TINY]
+    with registered(TINY_SPEC):
+        yield
 
 
 def features(backbone: str = TINY, **parameters: Any) -> BackboneFeatures:

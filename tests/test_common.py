@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sktransfer
-from sktransfer.backbones import BackboneSpec, _registry, register_backbone
+from tests._tiny_backbones import registered, tiny_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,25 +64,15 @@ def build_tiny(include_top, weights, input_shape):
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbone():
     """Register a network of 2,000 parameters while these tests run."""
-    register_backbone(
-        BackboneSpec(
-            name="tiny_common",
-            family="Tiny",
-            builder=f"{__name__}:build_tiny",
-            preprocessing=_registry.TF,
-            native_size=16,
-            recommended_size=8,
-            min_size=8,
-            n_features=24,
-            n_parameters=2008,
-            top1=None,
-            licence="BSD-3-Clause",
-            paper="none",
-            last_block="block",
-        )
+    spec = tiny_spec(
+        "tiny_common",
+        f"{__name__}:build_tiny",
+        n_features=24,
+        n_parameters=2008,
+        last_block="block",
     )
-    yield
-    del _registry._REGISTRY["tiny_common"]
+    with registered(spec):
+        yield
 
 
 def expected_failures(estimator) -> dict[str, str]:

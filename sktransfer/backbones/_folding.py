@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sktransfer.backbones._graph import inputs_of, makers_of
+from sktransfer.backbones._graph import maker_of, sources_of, tensors_of
 
 if TYPE_CHECKING:
     import keras
@@ -65,21 +65,21 @@ def _find_folds(network: keras.Model) -> dict[str, keras.Layer]:
         keras.layers.SeparableConv2D,
         keras.layers.Dense,
     )
-    makers = makers_of(network)
-    uses = Counter(id(tensor) for tensor in network.outputs)
-    for layer in network.layers:
-        uses.update(map(id, inputs_of(layer)))
+    tensors = tensors_of(network)
+    uses = Counter(map(id, network.outputs))
+    uses.update(id(source) for tensor in tensors for source in sources_of(tensor))
+    calls = Counter(id(maker_of(tensor)) for tensor in tensors)
     folds = {}
-    for norm in network.layers:
+    for normalized in tensors:
+        norm = maker_of(normalized)
         if not isinstance(norm, keras.layers.BatchNormalization):
             continue
-        (tensor,) = inputs_of(norm)
-        maker = makers.get(id(tensor))
+        (tensor,) = sources_of(normalized)
+        maker = maker_of(tensor)
         if (
-            maker is not None
-            and type(maker) in linear
+            type(maker) in linear
             and maker.activation is keras.activations.linear
-            and uses[id(tensor)] == 1
+            and uses[id(tensor)] == calls[id(maker)] == calls[id(norm)] == 1
             and norm.axis in (-1, len(tensor.shape) - 1)
         ):
             folds[maker.name] = norm

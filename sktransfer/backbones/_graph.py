@@ -28,11 +28,6 @@ def outputs_of(layer: keras.Layer) -> list[Any]:
     return keras.tree.flatten(layer.output)
 
 
-def makers_of(network: keras.Model) -> dict[int, keras.Layer]:
-    """Return the layer that makes each tensor, by the tensor's identity."""
-    return {id(tensor): layer for layer in network.layers for tensor in outputs_of(layer)}
-
-
 def maker_of(tensor: Any) -> keras.Operation:
     """Return the layer or bare operation that makes a tensor."""
     return tensor._keras_history.operation

@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib import import_module, metadata
 from pathlib import Path
 
-__all__ = ["describe_environment"]
+__all__ = ["describe_environment", "package_versions"]
 
 PACKAGES = ("tensorflow", "keras", "scikit-learn", "numpy", "sktransfer")
 
@@ -24,13 +24,16 @@ def describe_environment() -> dict:
             "memory_gib": _memory_gib(),
             "system": platform.platform(),
         },
-        "versions": {
-            "python": platform.python_version(),
-            **{package: _version(package) for package in PACKAGES},
-        },
+        "versions": package_versions(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    versions = {package: _version(package) for package in PACKAGES}
+    return {"python": platform.python_version(), **versions}
 
 
 def _version(package: str) -> str:

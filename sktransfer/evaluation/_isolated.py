@@ -11,6 +11,8 @@ from pathlib import Path
 
 import cloudpickle
 
+from sktransfer._replacing import replacing
+
 
 def _end_with(parent: int) -> None:
     """End this process, and its children, when nobody waits for the answer any more."""
@@ -24,6 +26,6 @@ def _end_with(parent: int) -> None:
 if __name__ == "__main__":
     question, answer = map(Path, sys.argv[1:3])
     threading.Thread(target=_end_with, args=[int(sys.argv[3])], daemon=True).start()
-    unfinished = answer.with_suffix(".tmp")
-    unfinished.write_bytes(cloudpickle.dumps(cloudpickle.loads(question.read_bytes())()))
-    os.replace(unfinished, answer)
+    result = cloudpickle.loads(question.read_bytes())()
+    with replacing(answer) as unfinished:
+        unfinished.write_bytes(cloudpickle.dumps(result))

@@ -11,6 +11,7 @@ from sktransfer.evaluation._calibration import bin_confidences
 __all__ = [
     "check_predictions",
     "count_parameters",
+    "rank_mistakes",
     "recall_by_class",
     "score_predictions",
     "steps_of",
@@ -173,6 +174,12 @@ def check_predictions(y_true, proba, classes) -> tuple[np.ndarray, np.ndarray, n
     if unknown.size:
         raise ValueError(f"y_true has labels that are not among the classes: {unknown.tolist()}")
     return np.searchsorted(classes, y_true), proba, classes
+
+
+def rank_mistakes(codes: np.ndarray, proba: np.ndarray) -> np.ndarray:
+    """Return the rows whose most probable class is wrong, the highest probability first."""
+    wrong = np.flatnonzero(proba.argmax(axis=1) != codes)
+    return wrong[np.argsort(-proba[wrong].max(axis=1), kind="stable")]
 
 
 def _top_k_accuracy(codes: np.ndarray, proba: np.ndarray, k: int) -> float:

@@ -127,18 +127,13 @@ class Record:
                 os.truncate(self._lines, before)
                 raise
 
-    def predictions(self, cell: Cell) -> dict[str, np.ndarray]:
-        """Return what a cell predicted, as it was given to `append`."""
-        with np.load(self._predictions_path(cell), allow_pickle=False) as stored:
-            return dict(stored)
-
-    def has_predictions(self, cell: Cell) -> bool:
-        """Tell whether what a cell predicted can be read."""
+    def predictions(self, cell: Cell) -> dict[str, np.ndarray] | None:
+        """Return what a cell predicted, as it was given to `append`; None if it cannot be read."""
         try:
-            self.predictions(cell)
+            with np.load(self._predictions_path(cell), allow_pickle=False) as stored:
+                return dict(stored)
         except (OSError, EOFError, ValueError, BadZipFile):
-            return False
-        return True
+            return None
 
     def _predictions_path(self, cell: Cell) -> Path:
         return self.folder / "predictions" / f"{cell.name}.npz"

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import os
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sktransfer.cache import memory_store
+from sktransfer.evaluation._cells import run_cells
 from sktransfer.evaluation._data import load_dataset
 from sktransfer.evaluation._environment import describe_environment
 from sktransfer.evaluation._isolation import Limits
-from sktransfer.evaluation._measuring import measure
 from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
+from sktransfer.evaluation._settings import described, described_cv
 from sktransfer.evaluation._splits import Division, Pools, Splitting, make_pools
+from sktransfer.evaluation._systems import (
+    Builder,
+    all_strategies,
+    check_weights,
+    default_factory,
+    name_of,
+)
 from sktransfer.evaluation._winner import refit_winner
 from sktransfer.evaluation.report import save_mistakes, write_report
 
 __all__ = ["resume_benchmark", "run_benchmark"]
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
-N_CRASHES = 3
-"""Worker processes that may die before a sweep gives up, if no cell is finished in between."""
 
 
 def run_benchmark(
@@ -148,11 +144,11 @@ def run_benchmark(
     if not hasattr(random_state, "__index__"):
         raise TypeError(f"random_state must be an integer, got {random_state!r}")
     backbones = _listed("backbones", backbones)
-    strategies = _listed("strategies", _all_strategies() if strategies is None else strategies)
-    builder = _Builder(make_estimator or _default_factory(), recipe, epochs)
+    strategies = _listed("strategies", all_strategies() if strategies is None else strategies)
+    builder = Builder(make_estimator or default_factory(), recipe, epochs)
     systems = builder.systems(strategies, backbones)
     if make_estimator is None:
-        _check_weights(systems)
+        check_weights(systems)
     record = Record(output)
     _check_writable(record.folder)
     splitting = Splitting(cv, n_repeats, validation_fraction, random_state)
@@ -168,13 +164,13 @@ def run_benchmark(
     sizes = [None] if train_size is None else np.atleast_1d(train_size).tolist()
     plan = _plan(systems, pools, splitting, _listed("train_size", sizes))
     settings = {
-        "datasets": [_described(name, pool) for name, pool in pools.items()],
+        "datasets": [described(name, pool) for name, pool in pools.items()],
         "recipe": recipe,
         "epochs": epochs,
         "test_size": test_size,
         "validation_fraction": validation_fraction,
-        "cv": _described_cv(cv, plan),
-        "make_estimator": make_estimator and _name_of(make_estimator),
+        "cv": described_cv(cv, plan),
+        "make_estimator": make_estimator and name_of(make_estimator),
         "seed": random_state,
     }
     arguments = {
@@ -186,16 +182,7 @@ def run_benchmark(
         "save_winner": save_winner,
         "time_limit": time_limit,
         "memory_limit": memory_limit,
-        "given": [
-            name
-            for name, is_given in {
-                "dataset": not _is_named(dataset),
-                "cv": not isinstance(cv, (Integral, type(None))),
-                "groups": groups is not None,
-                "make_estimator": make_estimator is not None,
-            }.items()
-            if is_given
-        ],
+        "given": _given(dataset, cv, groups, make_estimator),
     }
     limits = Limits(time_limit, memory_limit)
     record.folder.mkdir(parents=True, exist_ok=True)
@@ -205,7 +192,7 @@ def run_benchmark(
         todo = _unfinished(plan, record)
         with _progress_bar(len(plan) + 1, progress) as bar:
             bar.update(len(plan) - len(todo))
-            _run(todo, pools, builder, limits, record, n_jobs, bar)
+            run_cells(todo, pools, builder, limits, record, n_jobs, bar)
             save_mistakes(record, pools)
             table = write_report(record.folder)
             if save_winner and len(pools) == 1:
@@ -279,65 +266,21 @@ def _listed(name: str, values: Iterable) -> list:
     return values
 
 
+def _given(dataset: Any, cv: Any, groups: Any, make_estimator: Any) -> list[str]:
+    """Name the arguments that no file can hold."""
+    is_given = {
+        "dataset": not _is_named(dataset),
+        "cv": not isinstance(cv, (Integral, type(None))),
+        "groups": groups is not None,
+        "make_estimator": make_estimator is not None,
+    }
+    return [name for name in is_given if is_given[name]]
+
+
 def _is_named(dataset: Any) -> bool:
     """Whether a dataset can be loaded again by its name."""
     names = [dataset] if isinstance(dataset, (str, Bunch)) else dataset
     return all(isinstance(name, str) for name in names)
-
-
-def _default_factory() -> Callable:
-    """Return the library's own factory; it brings TensorFlow along."""
-    from sktransfer.strategies import make_strategy
-
-    return make_strategy
-
-
-def _all_strategies() -> list[str]:
-    """Return the names of all strategies."""
-    from sktransfer.strategies import list_strategies
-
-    return list(list_strategies()["name"])
-
-
-@dataclass(frozen=True)
-class _Builder:
-    """Builds the unfitted estimators of cells, with the overrides that they have parameters for."""
-
-    make: Callable
-    recipe: str
-    epochs: int | None
-
-    def __call__(self, strategy: str, backbone: str, seed: int):
-        """Build the estimator of a cell; `backbone` is empty for a strategy that has none."""
-        values: dict[str, Any] = {"random_state": seed}
-        values |= {"backbone": backbone} if backbone else {}
-        values |= {} if self.epochs is None else {"epochs": self.epochs}
-        taken = self.parameter_names(strategy) & set(values)
-        return self.make(strategy, recipe=self.recipe, **{name: values[name] for name in taken})
-
-    def parameter_names(self, strategy: str) -> set[str]:
-        """Collect the names of the parameters that the steps of a strategy have."""
-        steps = steps_of(self.make(strategy, recipe=self.recipe))
-        return {name for step in steps for name in step.get_params(deep=False)}
-
-    def systems(self, strategies: list[str], backbones: list[str]) -> list[tuple[str, str]]:
-        """List what is compared, (strategy, backbone), and build each once, to check all names."""
-        systems = []
-        for strategy in strategies:
-            has_backbone = "backbone" in self.parameter_names(strategy)
-            systems += [(strategy, name) for name in (backbones if has_backbone else [""])]
-        for system in systems:
-            self(*system, 0)
-        return systems
-
-
-def _check_weights(systems: list[tuple[str, str]]) -> None:
-    """Find the pretrained weights of all backbones now rather than in the middle of a night."""
-    from sktransfer.backbones import get_backbone
-    from sktransfer.backbones._weights import resolve_weights
-
-    for backbone in {backbone for _, backbone in systems if backbone}:
-        resolve_weights(get_backbone(backbone), "imagenet")
 
 
 def _check_writable(output: Path) -> None:
@@ -374,45 +317,6 @@ def _check_images(pools: Iterable[Pools]) -> None:
             as_images(pool.X_test)
 
 
-def _described(name: str, pools: Pools) -> dict:
-    """Describe a dataset, so that another one is not taken for it."""
-    return {
-        "name": name,
-        "hash": joblib.hash(
-            [_content(pools.X), _content(pools.X_test), pools.y, pools.y_test, pools.groups]
-        ),
-        "classes": np.unique(pools.y).tolist(),
-        "images": len(pools.y),
-        "test_images": 0 if pools.y_test is None else len(pools.y_test),
-    }
-
-
-def _content(X: Any) -> Any:
-    """Return images, or of files what they are called and how long they are."""
-    if X is None or getattr(X, "ndim", 1) > 1:
-        return X
-    items = np.ravel(X).tolist() if hasattr(X, "shape") else list(X)
-    return [
-        (item, Path(item).stat().st_size) if isinstance(item, (str, Path)) else item
-        for item in items
-    ]
-
-
-def _described_cv(cv: Any, plan: Mapping[Cell, Division]) -> int | str | None:
-    """Describe the folds; of a splitter by what it did, so that other folds are told from them."""
-    if cv is None or isinstance(cv, Integral):
-        return cv if cv is None else int(cv)
-    folds = {(cell.dataset, cell.fold): division.test.tolist() for cell, division in plan.items()}
-    return f"{type(cv).__name__} {joblib.hash(sorted(folds.items()))}"
-
-
-def _name_of(make: Any) -> str:
-    """Name a function, and what it is bound to; what it does is beyond us."""
-    if isinstance(make, functools.partial):
-        return f"{_name_of(make.func)} with {make.args} {make.keywords}"
-    return f"{make.__module__}.{getattr(make, '__qualname__', type(make).__qualname__)}"
-
-
 def _plan(
     systems: list[tuple[str, str]],
     pools: Mapping[str, Pools],
@@ -446,8 +350,8 @@ def _open_run(record: Record, settings: dict, arguments: dict) -> None:
     record.write_header({"settings": settings, "arguments": arguments, **describe_environment()})
 
 
-def _draw_data(folder: Path, pools: Pools, builder: _Builder, systems: list) -> None:
-    """Draw the first ten images, and one of them as the run's augmentation changes it."""
+def _draw_data(folder: Path, pools: Pools, builder: Builder, systems: list) -> None:
+    """Draw some images, and one of them as the run's augmentation changes it."""
     from sktransfer.evaluation._plots import plot_data
 
     heads = (steps_of(builder(strategy, backbone, 0))[-1] for strategy, backbone in systems)
@@ -469,112 +373,5 @@ def _unfinished(plan: Mapping[Cell, Division], record: Record) -> dict[Cell, Div
         cell: division
         for cell, division in plan.items()
         if entries.get(cell, {"traceback": ""}).get("traceback") is not None
-        or not record.has_predictions(cell)
-    }
-
-
-def _run(
-    todo: dict[Cell, Division],
-    pools: Mapping[str, Pools],
-    builder: _Builder,
-    limits: Limits,
-    record: Record,
-    n_jobs: int | None,
-    bar,
-) -> None:
-    """Run cells and record them; when a worker dies, go on with those that are left."""
-    crashes = 0
-    while todo:
-        try:
-            for cell, entry, predictions in _entries(dict(todo), pools, builder, limits, n_jobs):
-                record.append(cell, entry, predictions)
-                del todo[cell]
-                crashes = 0
-                bar.set_description(cell.system)
-                bar.update()
-        except _worker_deaths() as error:
-            crashes += 1
-            if crashes == N_CRASHES:
-                raise RuntimeError(
-                    f"{N_CRASHES} worker processes died and no cell was finished in between; with "
-                    "a memory_limit the cell that is to blame is recorded, and the others run"
-                ) from error
-
-
-def _worker_deaths() -> tuple[type[BaseException], ...]:
-    """Return the errors by which joblib's backends tell that a worker is gone."""
-    if "distributed" not in sys.modules:
-        return (BrokenProcessPool,)
-    from distributed import KilledWorker
-    from distributed.client import FutureCancelledError
-
-    return BrokenProcessPool, FutureCancelledError, KilledWorker
-
-
-def _entries(
-    todo: Mapping[Cell, Division],
-    pools: Mapping[str, Pools],
-    builder: _Builder,
-    limits: Limits,
-    n_jobs: int | None,
-) -> Iterator[tuple[Cell, dict, dict]]:
-    """Run cells by joblib, and yield what is to be recorded of each as it ends."""
-    tasks = (
-        # Arrays that are arguments themselves are sent to a worker, or to a cluster, only once.
-        joblib.delayed(_run_cell)(
-            cell, division, builder, limits, pool.X, pool.y, pool.X_test, pool.y_test
-        )
-        for cell, division in todo.items()
-        for pool in [pools[cell.dataset]]
-    )
-    try:
-        parallel = joblib.Parallel(
-            n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs"
-        )
-    except ValueError:  # Ray's backend hands nothing over before all is done: take turns
-        parallel = joblib.Parallel(n_jobs=n_jobs)
-        n_workers = joblib.effective_n_jobs(n_jobs)
-        while turn := list(itertools.islice(tasks, n_workers)):
-            yield from parallel(turn)
-        return
-    with closing(parallel(tasks)) as entries:
-        yield from entries
-
-
-def _run_cell(
-    cell: Cell, division: Division, builder: _Builder, limits: Limits, *pools: Any
-) -> tuple[Cell, dict, dict]:
-    """Run a cell; what goes wrong is part of its entry."""
-    begun = datetime.now().astimezone().isoformat(timespec="seconds")
-    names = {**asdict(cell), "recipe": builder.recipe, "seed": division.seed}
-    attempt = functools.partial(_attempt, _measured, cell, division, builder, pools)
-    entry, predictions = _attempt(limits.run, attempt)
-    versions = describe_environment()["versions"]
-    entry = entry | {"result": names | entry["result"], "begun": begun, "versions": versions}
-    return cell, entry, predictions
-
-
-def _attempt(task: Callable, *arguments: Any) -> tuple[dict, dict]:
-    """Return an entry and predictions; of what goes wrong, an entry that tells it."""
-    try:
-        return task(*arguments)
-    except Exception as error:  # whatever it is, the other cells can still be run
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        return {"result": {"error": message}, "traceback": traceback.format_exc()}, {}
-
-
-def _measured(
-    cell: Cell, division: Division, builder: _Builder, pools: Sequence[Any]
-) -> tuple[dict, dict]:
-    """Fit and score the estimator of a cell."""
-    # With features left over from another cell, a cell's times would not be its own.
-    memory_store().clear()
-    estimator = builder(cell.strategy, cell.backbone, division.seed)
-    split = division.split(*pools)
-    entry, proba = measure(estimator, split)
-    return entry, {
-        "proba": proba.astype(np.float32),
-        "true": np.searchsorted(entry["classes"], split.y_test),
-        "test": division.test,
-        "is_held_out": np.array(division.is_held_out),
+        or record.predictions(cell) is None
     }

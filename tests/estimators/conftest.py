@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sktransfer.backbones import BackboneSpec, _registry, register_backbone
 from sktransfer.estimators import _base
 from sktransfer.images import ImageAugmentation
+from tests._tiny_backbones import registered, tiny_spec
 
 
 def build_tiny(include_top, weights, input_shape, dropout=0.5):
@@ -48,27 +48,12 @@ def build_tiny_without_dropout(include_top, weights, input_shape):
 @pytest.fixture(scope="package", autouse=True)
 def tiny_backbones():
     """Register "tiny" and, without dropout, "tiny_plain" while these tests run."""
-    tiny = BackboneSpec(
-        name="tiny",
-        family="Tiny",
-        builder=f"{__name__}:build_tiny",
-        preprocessing=_registry.TF,
-        native_size=16,
-        recommended_size=8,
-        min_size=8,
-        n_features=8,
-        n_parameters=444,
-        top1=None,
-        licence="BSD-3-Clause",
-        paper="none",
-        last_block="block_conv",
+    tiny = tiny_spec(
+        "tiny", f"{__name__}:build_tiny", n_features=8, n_parameters=444, last_block="block_conv"
     )
     plain = replace(tiny, name="tiny_plain", builder=f"{__name__}:build_tiny_without_dropout")
-    for spec in (tiny, plain):
-        register_backbone(spec)
-    yield
-    for spec in (tiny, plain):
-        del _registry._REGISTRY[spec.name]
+    with registered(tiny, plain):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sktransfer import ConvNetClassifier
-from sktransfer.backbones import BackboneSpec, _registry, register_backbone
+from tests._tiny_backbones import registered, tiny_spec
 
 
 def build_residual(include_top, weights, input_shape):
@@ -30,24 +30,15 @@ def build_residual(include_top, weights, input_shape):
 @pytest.fixture(scope="package", autouse=True)
 def residual_backbone():
     """Register "residual" while these tests run."""
-    spec = BackboneSpec(
-        name="residual",
-        family="Residual",
-        builder=f"{__name__}:build_residual",
-        preprocessing=_registry.TF,
-        native_size=16,
-        recommended_size=8,
-        min_size=8,
+    spec = tiny_spec(
+        "residual",
+        f"{__name__}:build_residual",
         n_features=4,
         n_parameters=276,
-        top1=None,
-        licence="BSD-3-Clause",
-        paper="none",
         last_block="residual_branch",
     )
-    register_backbone(spec)
-    yield
-    del _registry._REGISTRY[spec.name]
+    with registered(spec):
+        yield
 
 
 @pytest.fixture(scope="package")

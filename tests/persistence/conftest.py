@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from sktransfer.backbones import BackboneSpec, _registry, register_backbone
+from tests._tiny_backbones import registered, tiny_spec
 
 
 def build_tiny(include_top, weights, input_shape):
@@ -23,25 +23,11 @@ def build_tiny(include_top, weights, input_shape):
 @pytest.fixture(scope="package", autouse=True)
 def tiny_backbone():
     """Register "tiny_saved" while these tests run."""
-    register_backbone(
-        BackboneSpec(
-            name="tiny_saved",
-            family="Tiny",
-            builder=f"{__name__}:build_tiny",
-            preprocessing=_registry.TF,
-            native_size=16,
-            recommended_size=8,
-            min_size=8,
-            n_features=6,
-            n_parameters=352,
-            top1=None,
-            licence="BSD-3-Clause",
-            paper="none",
-            last_block="block",
-        )
+    spec = tiny_spec(
+        "tiny_saved", f"{__name__}:build_tiny", n_features=6, n_parameters=352, last_block="block"
     )
-    yield
-    del _registry._REGISTRY["tiny_saved"]
+    with registered(spec):
+        yield
 
 
 @pytest.fixture(scope="session")

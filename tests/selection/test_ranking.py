@@ -12,11 +12,12 @@ from sklearn.preprocessing import LabelEncoder
 
 from sktransfer import BackboneFeatures
 from sktransfer._errors import MissingWeightsError
-from sktransfer.backbones import BackboneSpec, _extraction, _registry, _weights, register_backbone
+from sktransfer.backbones import _extraction, _registry, _weights
 from sktransfer.backbones._registry import WeightsFile
 from sktransfer.cache import memory_store
 from sktransfer.selection import h_score, log_me, rank_backbones
 from sktransfer.selection._ranking import METRICS, consensus
+from tests._tiny_backbones import registered, tiny_spec
 
 CHEAP = {"weights": None, "input_size": 16, "metrics": ["log_me", "h_score"]}
 TINY = ["tiny_blind", "tiny_ranked"]
@@ -37,19 +38,11 @@ def build_blind(include_top, weights, input_shape):
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbones():
     """Register "tiny_ranked", which sees the images, and "tiny_blind" while these tests run."""
-    tiny = BackboneSpec(
-        name="tiny_ranked",
-        family="Tiny",
-        builder=f"{__name__}:build_tiny",
-        preprocessing=_registry.TF,
-        native_size=16,
-        recommended_size=8,
-        min_size=8,
+    tiny = tiny_spec(
+        "tiny_ranked",
+        f"{__name__}:build_tiny",
         n_features=12,
         n_parameters=336,
-        top1=None,
-        licence="BSD-3-Clause",
-        paper="none",
         last_block="conv2d",
         weights=WeightsFile("tiny_ranked.weights.h5", None, None, "md5"),
     )
@@ -62,11 +55,8 @@ def tiny_backbones():
         recommended_size=12,
         n_parameters=12,
     )
-    for spec in (tiny, blind):
-        register_backbone(spec)
-    yield
-    for spec in (tiny, blind):
-        del _registry._REGISTRY[spec.name]
+    with registered(tiny, blind):
+        yield
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sktransfer.evaluation._metrics import check_predictions
+from sktransfer.evaluation._metrics import check_predictions, rank_mistakes
 from sktransfer.evaluation.displays._drawing import wrap_name
 from sktransfer.evaluation.displays._pictures import (
     as_items,
@@ -116,15 +116,13 @@ class MistakesDisplay:
             raise ValueError(
                 f"images must have one image for each label, got {len(items)} and {len(codes)}"
             )
-        predicted, confidence = proba.argmax(axis=1), proba.max(axis=1)
-        wrong = np.flatnonzero(predicted != codes)
-        worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:n]
+        worst = rank_mistakes(codes, proba)[:n]
         return cls(
             [read_picture(items, position) for position in worst],
             worst.tolist(),
             classes[codes[worst]].tolist(),
-            classes[predicted[worst]].tolist(),
-            confidence[worst].tolist(),
+            classes[proba[worst].argmax(axis=1)].tolist(),
+            proba[worst].max(axis=1).tolist(),
         ).plot(ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> MistakesDisplay:

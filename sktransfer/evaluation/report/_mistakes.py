@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from sktransfer._replacing import replacing
+from sktransfer.evaluation._metrics import rank_mistakes
 from sktransfer.evaluation._record import Record
 from sktransfer.evaluation._results import read_results
-from sktransfer.evaluation._splits import Pools
+from sktransfer.evaluation._splits import Pools, taken
 from sktransfer.evaluation.report._leaders import first_predictions, leading_systems
 from sktransfer.evaluation.verdicts._predictions import Predictions
 
@@ -39,16 +40,14 @@ class Mistake:
 
 def confident_mistakes(predictions: Predictions) -> list[Mistake]:
     """Return the mistakes of the highest probability, the worst first."""
-    wrong = np.flatnonzero(~predictions.is_right)
-    confidence = predictions.proba.max(axis=1)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISTAKES]
+    worst = rank_mistakes(predictions.true, predictions.proba)[:N_MISTAKES]
     return [
         Mistake(
             position=int(predictions.positions[row]),
             is_held_out=predictions.is_held_out,
             true=predictions.classes[predictions.true[row]],
             predicted=predictions.classes[predictions.predicted[row]],
-            probability=float(confidence[row]),
+            probability=float(predictions.proba[row].max()),
         )
         for row in worst
     ]
@@ -93,8 +92,8 @@ def _save_thumbnail(images: Any, position: int, path: Path) -> None:
 
     from sktransfer.images import as_images
 
-    rows = images.iloc[[position]] if hasattr(images, "iloc") else [images[position]]
-    thumbnail = Image.fromarray(as_images(rows).take(np.array([0]))[0].astype(np.uint8))
+    (pixels,) = as_images(taken(images, np.array([position]))).take(np.array([0]))
+    thumbnail = Image.fromarray(pixels.astype(np.uint8))
     thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     with replacing(path) as unfinished:
         thumbnail.save(unfinished, format="PNG")

@@ -39,9 +39,9 @@ def read_predictions(
     record: Record, entries: Mapping[Cell, dict], cell: Cell
 ) -> Predictions | None:
     """Read what a cell predicted; None where the record does not have it, or no labels to it."""
-    if not record.has_predictions(cell):
-        return None
     stored = record.predictions(cell)
+    if stored is None:
+        return None
     try:
         return Predictions(
             positions=stored["test"],
