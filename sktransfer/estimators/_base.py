@@ -46,7 +46,15 @@ from sktransfer.estimators._losses import (
 from sktransfer.estimators._program_pool import borrowed_twin
 from sktransfer.estimators._schedules import SCHEDULES, scheduled_rates
 from sktransfer.estimators._targets import ClassTargets, NumberTargets, check_class_weight
-from sktransfer.estimators._training import Examples, Features, Plan, Rows, n_batches, train
+from sktransfer.estimators._training import (
+    Examples,
+    Features,
+    Plan,
+    Rows,
+    build_metrics,
+    n_batches,
+    train,
+)
 from sktransfer.estimators._updates import UpdateRules
 from sktransfer.images import Mixing
 
@@ -395,6 +403,7 @@ class NetworkEstimator(BaseEstimator):
         """Train a network's numbers in one that has been traced before, where there is one."""
         rules, starts = self._update_rules, self._starts(network)
         with borrowed_twin(network, rules, starts, self._distribution) as twin:
+            build_metrics(twin, training.targets)
             return train(twin, training, validation, plan)
 
     def _copied_callbacks(self) -> list[keras.callbacks.Callback]:

@@ -214,6 +214,17 @@ def train(
     return as_lists(history), timer.seconds
 
 
+def build_metrics(network: keras.Model, targets: np.ndarray) -> None:
+    """Let metrics make their variables now: made while a step is traced, they have it traced twice.
+
+    `targets` are any that the network is to be trained on.
+    """
+    outputs = np.zeros((1, *network.output_shape[1:]), np.float32)
+    with network.distribute_strategy.scope():
+        network.compute_metrics(None, targets[:1], outputs)
+        network.reset_metrics()
+
+
 def as_lists(history: keras.callbacks.History) -> dict[str, list[float]]:
     """Return the numbers of each epoch by name, as plain floats."""
     return {name: list(map(float, values)) for name, values in history.history.items()}
