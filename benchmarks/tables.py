@@ -138,10 +138,18 @@ def fill_accuracy(text: str, results: Path = RESULTS) -> str:
 
 
 def fill_evaluation(text: str, results: Path = RESULTS) -> str:
-    """Replace what stands between the marks of the ranking of backbones, if it has been run."""
-    name = "backbone_ranking"
-    table = stored(name, results) if (results / f"{name}.csv").exists() else ""
-    return _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
+    """Replace what stands between the marks of each benchmark of evaluation, if it has been run."""
+    for name, write in (("backbone_ranking", stored), ("cifar10_folds", cifar10_folds)):
+        table = write(name, results) if (results / f"{name}.csv").exists() else ""
+        text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
+    return text
+
+
+def cifar10_folds(name: str, results: Path) -> str:
+    """Write the leaderboard of the folds, and what it answers."""
+    answers = pd.read_csv(results / f"{name}_answers.csv")
+    told = (f"- {row['question']} {row['sentence']}\n" for _, row in answers.iterrows())
+    return f"{stored(name, results)}\n{''.join(told)}"
 
 
 def cifar10_best(name: str, results: Path) -> str:

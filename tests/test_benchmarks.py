@@ -162,3 +162,22 @@ def test_the_ranking_of_backbones_is_compared_with_their_accuracy(tmp_path):
 
     table = pd.read_csv(tmp_path / "backbone_ranking.csv").set_index("candidate")
     assert (table.loc["points lost by its choice", "log_me"] >= 0).all()
+
+
+@pytest.mark.slow
+def test_the_folds_are_run_once_and_answer_three_questions(
+    cifar10_zip, shared_weights_dir, tmp_path
+):
+    script = import_module("benchmarks.cifar10_folds")
+    words = ["--quick", "--data", str(cifar10_zip), "--weights-dir", str(shared_weights_dir)]
+    words += ["--run", str(tmp_path / "run"), "--output", str(tmp_path)]
+
+    script.main(words)
+    record = (tmp_path / "run" / "record.jsonl").read_text(encoding="utf-8")
+    script.main(words)
+
+    assert (tmp_path / "run" / "record.jsonl").read_text(encoding="utf-8") == record
+    assert len(pd.read_csv(tmp_path / "cifar10_folds.csv")) == 8
+    assert pd.read_csv(tmp_path / "cifar10_folds_answers.csv")["question"].nunique() == 3
+    text = import_module("benchmarks.tables").cifar10_folds("cifar10_folds", tmp_path)
+    assert text.count("\n- ") == 3 and "![cifar10_folds]" in text

@@ -55,7 +55,7 @@ def conclude(systems: pd.DataFrame, comparisons: pd.DataFrame, factors: pd.DataF
         *_faster(systems, levels),
         *_chosen(systems),
         *(
-            f"{row['question']} All else being equal, {row['sentence']}"
+            f"{row['question']} Of systems that are otherwise named alike, {row['sentence']}"
             for _, row in factors.iterrows()
         ),
     ]

@@ -143,11 +143,13 @@ def compare_systems(
 def compare_factors(
     results: pd.DataFrame | str | Path, *, rope: float = 1.0, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Say what augmentation, fine-tuning and backbones are worth, all else being equal.
+    """Say what augmentation, fine-tuning and backbones are worth.
 
-    Systems that differ in nothing else are paired: with augmentation and without it, fine-tuning
-    and frozen features, one backbone and another. Each repeat and fold has the mean difference of
-    these pairs, and by that they are compared as `compare_systems` compares systems.
+    Systems whose names differ in nothing else are paired: with augmentation and without it,
+    fine-tuning and frozen features, one backbone and another. Each repeat and fold has the mean
+    difference of these pairs, and by that they are compared as `compare_systems` compares systems.
+    What a recipe changes along with the name counts, too: that of "cnn+augment" has more layers
+    than that of "cnn".
 
     Parameters
     ----------
