@@ -129,6 +129,13 @@ EXTRACTION_PARAMETERS = """\
 batch_size : int, default=None
     Images in a batch; None is chosen by the backbone and `input_size` alone."""
 
+ON_ERROR_PARAMETER = """\
+on_error : {"raise", "nan"}, default="raise"
+    What `transform` makes of an image of a sequence that cannot be read: an `ImageError`, or a row
+    of NaN, and one `UnreadableImagesWarning` for all of them, whose attribute `unreadable` is a
+    table of their positions, files and errors. The other rows are what they are without such
+    images. `sktransfer.images.find_unreadable` gives the table beforehand."""
+
 EXTRACTION_ATTRIBUTES = """\
 input_size_ : (int, int)
     Height and width that the backbone is given.
@@ -273,6 +280,7 @@ PARAGRAPHS = {
     "head_parameters": HEAD_PARAMETERS,
     "image_parameters": IMAGE_PARAMETERS,
     "mixing_parameter": MIXING_PARAMETER,
+    "on_error_parameter": ON_ERROR_PARAMETER,
     "training_parameters": TRAINING_PARAMETERS,
     "tta_attributes": TTA_ATTRIBUTES,
     "tta_notes": TTA_NOTES,

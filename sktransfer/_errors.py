@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-__all__ = ["CacheWarning", "ImageError", "MissingWeightsError", "WeightsError", "unknown_name"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CacheWarning",
+    "ImageError",
+    "MissingWeightsError",
+    "UnreadableImagesWarning",
+    "WeightsError",
+    "unknown_name",
+]
 
 
 class ImageError(ValueError):
@@ -22,6 +33,22 @@ class MissingWeightsError(WeightsError, FileNotFoundError):
 
 class CacheWarning(UserWarning):
     """A cache that is damaged or cannot be used in full; results are right all the same."""
+
+
+class UnreadableImagesWarning(UserWarning):
+    """Images that could not be read, and that were passed over because that was asked for.
+
+    Parameters
+    ----------
+    message : str
+        How many they are, the first of them, and what was done.
+    unreadable : DataFrame or None, default=None
+        All of them: "position" in X, "file" and "error".
+    """
+
+    def __init__(self, message: str, unreadable: pd.DataFrame | None = None) -> None:
+        super().__init__(message)
+        self.unreadable = unreadable
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:

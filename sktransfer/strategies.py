@@ -92,7 +92,7 @@ BEST_AUGMENTED_CONVNET = {
     "pooling": "avg",  # leaves nothing to overfit behind the convolutions
     "hidden_layer_sizes": (),
     "batch_size": 64,
-    "epochs": 30,  # augmentation makes many epochs worth their time
+    "epochs": 20,
 }
 BEST_HEAD = {
     "hidden_layer_sizes": (256,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Container
 from typing import Protocol
 
 import numpy as np
@@ -32,10 +33,12 @@ def extract(
     batch_size: int | None = None,
     store: Store | None,
     verbose: bool,
+    unreadable: Container[int] = (),
 ) -> np.ndarray:
     """Return the features (n_images, n_features) of a recipe's network, float32.
 
-    A `batch_size` of None is the network's own.
+    A `batch_size` of None is the network's own. Images whose positions are in `unreadable` once
+    they have been taken get rows of NaN, and come neither into the network nor into the store.
     """
     from tqdm import tqdm
 
@@ -64,7 +67,10 @@ def extract(
                 keys = row_keys(pixels, context)
                 known = store.get(keys)
             for row, key, image, values in zip(indices, keys, pixels, known, strict=True):
-                if values is None:
+                if int(row) in unreadable:
+                    features[row] = np.nan
+                    bar.update()
+                elif values is None:
                     waiting.setdefault(key, (image, []))[1].append(row)
                 else:
                     features[row] = values

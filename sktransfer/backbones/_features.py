@@ -32,6 +32,7 @@ from sktransfer.backbones._registry import get_backbone
 from sktransfer.backbones._weights import resolve_weights
 from sktransfer.cache import open_store
 from sktransfer.images._batch import check_images
+from sktransfer.images._problems import warn_of
 from sktransfer.images._resize import INTERPOLATIONS
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     {backbone_parameters}
     {extraction_parameters}
     {image_parameters}
+    {on_error_parameter}
     random_state : int, RandomState instance or None, default=None
         Seed of the weights with ``weights=None``.
     verbose : int, default=0
@@ -97,6 +99,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     _parameter_constraints = {
         **BACKBONE_CONSTRAINTS,
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "on_error": [StrOptions({"raise", "nan"})],
     }
 
     def __init__(
@@ -115,6 +118,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         batch_size: int | None = None,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
+        on_error: str = "raise",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -131,6 +135,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.batch_size = batch_size
         self.image_shape = image_shape
         self.pixel_range = pixel_range
+        self.on_error = on_error
         self.random_state = random_state
         self.verbose = verbose
 
@@ -153,6 +158,9 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Raises
         ------
+        ImageError
+            If an image is missing or of no known format and ``on_error="raise"``, or if not one
+            can be read.
         ValueError
             If a parameter is out of range, or X is not images that the backbone can take.
         MissingWeightsError
@@ -166,7 +174,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         open_store(self.cache)
         spec = get_backbone(self.backbone)
         weights = resolve_weights(spec, self.weights)
-        images = check_images(self, X, reset=True)
+        images = check_images(self, X, reset=True, on_error=self.on_error)
         if y is not None:
             check_same_length("X", images, "y", y)
         self.input_size_ = choose_input_size(self.input_size, images, spec)
@@ -188,18 +196,34 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         features : ndarray of shape (n_images, n_features), float32
-            One row an image.
+            One row an image; of NaN where the image cannot be read and ``on_error="nan"``.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read and ``on_error="raise"``.
+        ValueError
+            If X is not images of the kind that `fit` was given.
+
+        Warns
+        -----
+        UnreadableImagesWarning
+            If an image cannot be read and ``on_error="nan"``. Nothing is kept on the transformer,
+            which several threads may use at a time.
         """
         check_is_fitted(self)
-        images = check_images(self, X, reset=False)
+        images = check_images(self, X, reset=False, on_error=self.on_error)
         recipe = self._recipe
-        return extract(
+        features = extract(
             recipe,
             fit_sizes(images, recipe.image_size, recipe.input_size, recipe.interpolation),
             batch_size=self.batch_size_,
             store=open_store(self.cache),
             verbose=bool(self.verbose),
+            unreadable=images.unreadable,
         )
+        warn_of(images.unreadable.values(), len(images), "their rows are NaN")
+        return features
 
     def layer_table(self) -> pd.DataFrame:
         """Return the network's layers: type, name, whether trainable, number of parameters."""
@@ -231,6 +255,7 @@ class _NamedFeatures(BackboneFeatures):
     {backbone_parameters}
     {extraction_parameters}
     {image_parameters}
+    {on_error_parameter}
     random_state : int, RandomState instance or None, default=None
         Seed of the weights with ``weights=None``.
     verbose : int, default=0
@@ -266,6 +291,7 @@ class _NamedFeatures(BackboneFeatures):
         batch_size: int | None = None,
         image_shape: tuple[int, int, int] | None = None,
         pixel_range: str | tuple[int, int] | None = "auto",
+        on_error: str = "raise",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -283,6 +309,7 @@ class _NamedFeatures(BackboneFeatures):
             batch_size=batch_size,
             image_shape=image_shape,
             pixel_range=pixel_range,
+            on_error=on_error,
             random_state=random_state,
             verbose=verbose,
         )

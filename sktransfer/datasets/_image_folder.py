@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import Bunch
+
+from sktransfer.images._problems import as_table, warn_of
+from sktransfer.images._unreadable import problems_of
 
 __all__ = ["load_image_folder"]
 
@@ -15,10 +19,13 @@ _SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _PARTS = {"test", "train", "val", "valid", "validation"}
 
 
-def load_image_folder(path: str | Path) -> Bunch:
+_ON_ERROR = ("raise", "skip")
+
+
+def load_image_folder(path: str | Path, *, on_error: str = "raise") -> Bunch:
     """List the image files below `path`, labelled by the folder that they are in.
 
-    No image is read: estimators take paths as X, and decode the files as they use them.
+    Estimators take paths as X, and decode the files as they use them.
 
     Parameters
     ----------
@@ -26,7 +33,11 @@ def load_image_folder(path: str | Path) -> Bunch:
         A folder with one folder for each class. All files below a class folder, at any depth,
         that end in bmp, gif, jpeg, jpg, png, tif, tiff or webp (in any case) are its images.
         Hidden files and folders are left out, and so are files that lie in `path` itself,
-        for they have no class.
+        for they have no class. Links that lead nowhere count as files.
+    on_error : {"raise", "skip"}, default="raise"
+        What is done about files that cannot be read. "raise" reads none here: who reads such a file
+        later raises an `ImageError` that names it. "skip" decodes every file now, and leaves those
+        out that cannot be read, path and label together, with one warning.
 
     Returns
     -------
@@ -35,7 +46,9 @@ def load_image_folder(path: str | Path) -> Bunch:
 
         - ``X``: str array of shape (n,), the paths of the files, beginning with `path`,
         - ``y``: str array of shape (n,), the names of their class folders,
-        - ``target_names``: sorted list of the class names.
+        - ``target_names``: sorted list of the class names,
+        - ``skipped``: DataFrame of the files left out, with the columns "position" (among all
+          files), "file", "target" (the name of the class folder) and "error".
 
         Files are sorted by class, then by path.
 
@@ -47,7 +60,17 @@ def load_image_folder(path: str | Path) -> Bunch:
         If `path` is a file.
     ValueError
         If `path` has fewer than two class folders, or only the parts of a data set such as
-        ``train`` and ``test``, or if a class folder holds no image file.
+        ``train`` and ``test``, if a class folder holds no image file or, with
+        ``on_error="skip"``, none that can be read, or if `on_error` is not one of its values.
+
+    Warns
+    -----
+    UnreadableImagesWarning
+        If files are skipped; its attribute `unreadable` is the table of them.
+
+    See Also
+    --------
+    sktransfer.images.find_unreadable : What counts as unreadable, and what cannot be told.
 
     Examples
     --------
@@ -64,6 +87,8 @@ def load_image_folder(path: str | Path) -> Bunch:
     >>> pets.y.tolist(), pets.target_names
     (['cat', 'dog', 'dog'], ['cat', 'dog'])
     """
+    if on_error not in _ON_ERROR:
+        raise ValueError(f"on_error must be one of {_ON_ERROR}, got {on_error!r}")
     path = Path(path)
     classes = _class_folders(path)
     files = {name: _image_files(path / name) for name in classes}
@@ -73,11 +98,29 @@ def load_image_folder(path: str | Path) -> Bunch:
             f"path={str(path)!r} has class folders without an image file: {empty}; "
             f"image files end in {', '.join(_SUFFIXES)}"
         )
-    return Bunch(
-        X=np.array([str(file) for found in files.values() for file in found]),
-        y=np.repeat(classes, [len(found) for found in files.values()]),
-        target_names=classes,
-    )
+    X = np.array([str(file) for found in files.values() for file in found])
+    y = np.repeat(classes, [len(found) for found in files.values()])
+    problems = problems_of(X.tolist()) if on_error == "skip" else []
+    skipped = as_table(problems)
+    positions = skipped["position"].to_numpy()
+    skipped.insert(2, "target", y[positions])
+    kept = np.delete(y, positions)
+    _check_none_lost(path, classes, kept, skipped)
+    warn_of(problems, len(X), "they are skipped")
+    return Bunch(X=np.delete(X, positions), y=kept, target_names=classes, skipped=skipped)
+
+
+def _check_none_lost(
+    path: Path, classes: list[str], kept: np.ndarray, skipped: pd.DataFrame
+) -> None:
+    """Raise ValueError if no file is left of a class."""
+    lost = sorted(set(classes) - set(kept))
+    if lost:
+        first = skipped[skipped["target"] == lost[0]].iloc[0]
+        raise ValueError(
+            f"path={str(path)!r} has class folders of which no file can be read: {lost}; "
+            f"the first such file is {first['file']!r}: {first['error']}"
+        )
 
 
 def _class_folders(path: Path) -> list[str]:
@@ -107,6 +150,6 @@ def _image_files(folder: Path) -> list[Path]:
         file
         for file in folder.rglob("*")
         if file.suffix.lower() in _SUFFIXES
-        and file.is_file()
+        and not file.is_dir()
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )

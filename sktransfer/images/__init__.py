@@ -7,6 +7,7 @@ from sktransfer.images._batch import as_images
 from sktransfer.images._mixing import Mixing
 from sktransfer.images._policies import RandAugment, TrivialAugment
 from sktransfer.images._reader import ImageReader
+from sktransfer.images._unreadable import find_unreadable
 
 __all__ = [
     "Augmentation",
@@ -17,4 +18,5 @@ __all__ = [
     "RandAugment",
     "TrivialAugment",
     "as_images",
+    "find_unreadable",
 ]

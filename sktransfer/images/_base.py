@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
+from sktransfer.images._problems import Problem
 from sktransfer.images._resize import check_interpolation, check_size, resize
 
 __all__ = ["ImageBatch", "ResizedBatch", "Resizing"]
@@ -34,10 +36,14 @@ class ImageBatch(ABC):
         that they are to be used as they are.
     size : tuple of int (height, width) or None
         The size that all images share, in pixels; None if their sizes are mixed.
+    unreadable : mapping of int to Problem
+        The images, by position, that are known to be unreadable and come out black. They become
+        known when they are read. Empty where an unreadable image is an error, as is usual.
     """
 
     canonical: bool
     size: tuple[int, int] | None
+    unreadable: Mapping[int, Problem] = MappingProxyType({})
 
     @abstractmethod
     def __len__(self) -> int:
@@ -83,6 +89,7 @@ class ResizedBatch(ImageBatch):
     def __init__(self, images: ImageBatch, resizing: Resizing) -> None:
         self.canonical = images.canonical
         self.size = resizing.size
+        self.unreadable = images.unreadable
         self._images = images
         self._resizing = resizing
 

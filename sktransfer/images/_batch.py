@@ -14,13 +14,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from sktransfer._errors import ImageError
 from sktransfer.images._arrays import check_image_shape, images_of_rows, images_of_shape
 from sktransfer.images._base import ImageBatch
 from sktransfer.images._decode import is_image
 from sktransfer.images._pixels import PixelRange, check_pixel_range
+from sktransfer.images._problems import summarize
 from sktransfer.images._sequences import SequenceBatch
 
-__all__ = ["ImageBatch", "as_images", "check_images"]
+__all__ = ["ImageBatch", "as_images", "check_images", "open_images"]
 
 _ACCEPTED = (
     "images are an array of shape (n, height, width, 3), (n, height, width, 1) or "
@@ -95,10 +97,12 @@ def as_images(
     >>> as_images(digits.reshape(2, 64) / 127, image_shape=(8, 8, 1), pixel_range=(0, 1)).size
     (8, 8)
     """
-    return _open(X, image_shape, pixel_range, partial(check_array, input_name="X"))
+    return open_images(X, image_shape, pixel_range)
 
 
-def check_images(estimator: BaseEstimator, X: Any, *, reset: bool) -> ImageBatch:
+def check_images(
+    estimator: BaseEstimator, X: Any, *, reset: bool, on_error: str = "raise"
+) -> ImageBatch:
     """Turn `X` into images on behalf of an estimator, and keep scikit-learn's books.
 
     Parameters
@@ -111,6 +115,9 @@ def check_images(estimator: BaseEstimator, X: Any, *, reset: bool) -> ImageBatch
         As `as_images` takes it.
     reset : bool
         True in `fit`: set these attributes. False afterwards: check `X` against them.
+    on_error : {"raise", "nan"}, default="raise"
+        Whether an image that cannot be read is an error, or is listed in the batch's `unreadable`
+        and has no say in the images' size.
 
     Returns
     -------
@@ -118,6 +125,8 @@ def check_images(estimator: BaseEstimator, X: Any, *, reset: bool) -> ImageBatch
 
     Raises
     ------
+    ImageError
+        If an image cannot be read, or in `fit` not one of them where that is borne.
     TypeError, ValueError
         As `as_images` does, and where `X` does not fit what the estimator was fitted on. Sizes
         are compared if `estimator.input_size` is None and the images of `fit` were of one size.
@@ -125,9 +134,13 @@ def check_images(estimator: BaseEstimator, X: Any, *, reset: bool) -> ImageBatch
     if reset and hasattr(estimator, "n_features_in_"):
         del estimator.n_features_in_
     check = partial(validate_data, estimator, reset=reset)
-    images = _open(X, estimator.image_shape, estimator.pixel_range, check)
+    images = open_images(X, estimator.image_shape, estimator.pixel_range, check, on_error)
     if isinstance(images, SequenceBatch):
         check(X, skip_check_array=True, ensure_2d=False)  # the column's name
+    if len(images.unreadable) == len(images):
+        if reset:
+            raise ImageError(summarize(list(images.unreadable.values()), len(images)))
+        return images  # whose size is of no account
     if reset:
         estimator.image_size_ = images.size
     elif estimator.input_size is None and estimator.image_size_ not in (None, images.size):
@@ -139,18 +152,22 @@ def check_images(estimator: BaseEstimator, X: Any, *, reset: bool) -> ImageBatch
     return images
 
 
-def _open(
+def open_images(
     X: Any,
-    image_shape: Sequence[int] | None,
-    pixel_range: PixelRange,
-    check: Callable[..., np.ndarray],
+    image_shape: Sequence[int] | None = None,
+    pixel_range: PixelRange = "auto",
+    check: Callable[..., np.ndarray] = partial(check_array, input_name="X"),  # noqa: B008
+    on_error: str = "raise",
 ) -> ImageBatch:
-    """Find out what X is; `check` is scikit-learn's validation of arrays."""
+    """Find out what X is; `check` is scikit-learn's validation of arrays.
+
+    Where `on_error` is "nan", unreadable images are listed in the batch's `unreadable`.
+    """
     shape = check_image_shape(image_shape)
     pixel_range = check_pixel_range(pixel_range)
     items = _items_of(X)
     if items is not None:
-        return SequenceBatch(items, pixel_range)
+        return SequenceBatch(items, pixel_range, on_error)
     array = X if _is_frame(X) else _as_array(X)
     if len(array.shape) < 2:
         raise _not_images(array)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sktransfer._errors import ImageError
+from sktransfer.images._integrity import check_jpeg, check_png
 
 __all__ = ["decode", "describe", "is_image", "read_size"]
 
@@ -28,6 +31,10 @@ _SIDEWAYS = (5, 6, 7, 8)
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 # Pillow opens this format's 16-bit pixels as 32-bit integers, on the scale of 16 bits.
 _SIXTEEN_BITS_IN_32 = "PPM"
+
+_JPEG = ("JPEG", "MPO")
+# Pillow would have Ghostscript run these.
+_PROGRAMS = ("EPS",)
 
 # Modes that Pillow does not convert to RGB, or only with a warning, and the way round.
 _VIA = {"P": "RGBA", "PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
@@ -47,7 +54,7 @@ def is_image(item: object) -> bool:
 def describe(item: object) -> str:
     """Name an image for a message: its path, or what it is."""
     if isinstance(item, (str, os.PathLike)):
-        return repr(os.fspath(item))
+        return repr(str(os.fspath(item)))  # NumPy's strings would name their type
     if isinstance(item, np.ndarray):
         return f"array of {item.dtype}, shape {item.shape}"
     return type(item).__name__
@@ -63,7 +70,7 @@ def read_size(item: object) -> tuple[int, int]:
     """
     if isinstance(item, np.ndarray):
         return _check_array(item).shape[:2]
-    with _opened(item) as image:
+    with _opened(item) as (image, _):
         width, height = image.size
         # Pillow gives TIFF sizes upright.
         sideways = image.format != "TIFF" and _orientation(image) in _SIDEWAYS
@@ -83,8 +90,12 @@ def decode(item: object) -> np.ndarray:
     """
     if isinstance(item, np.ndarray):
         return _three_channels(np.atleast_3d(_check_array(item)))
-    with _opened(item) as image:
-        _load(image, shared=image is item)
+    with _opened(item) as (image, file):
+        if file is None:
+            with _shared_load:
+                image.load()
+        else:
+            _load_whole(image, file)
         turn = _TURNS.get(_orientation(image))
         return _pixels(image if turn is None else image.transpose(turn), image.format)
 
@@ -105,24 +116,18 @@ def _check_array(array: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _opened(item: object) -> Iterator[Image.Image]:
-    """Give `item` as a Pillow image; whatever goes wrong with it becomes an ImageError."""
+def _opened(item: object) -> Iterator[tuple[Image.Image, BinaryIO | None]]:
+    """Give `item` as a Pillow image, and the file behind it unless it is one already.
+
+    Whatever goes wrong with it becomes an ImageError.
+    """
     try:
         if isinstance(item, Image.Image):
-            yield item
+            yield item, None
             return
-        file: str | os.PathLike | io.BytesIO
-        if isinstance(item, (bytes, bytearray)):
-            file = io.BytesIO(item)
-        elif isinstance(item, (str, os.PathLike)):
-            file = item
-        else:
-            raise ImageError(
-                "an image is a path, encoded bytes, a Pillow image or a uint8 array; got "
-                f"{item!r:.80} ({type(item).__name__})"
-            )
-        with Image.open(file) as image:
-            yield image
+        with _file(item) as file, Image.open(file) as image:
+            _check_header(image)
+            yield image, file
     except (ImageError, MemoryError):
         raise
     except FileNotFoundError as error:
@@ -133,10 +138,50 @@ def _opened(item: object) -> Iterator[Image.Image]:
         raise ImageError(f"{type(error).__name__}: {error}") from error
 
 
-def _load(image: Image.Image, shared: bool) -> None:
-    """Read the pixels of `image`; one that others hold, too, may not be read twice at once."""
-    with _shared_load if shared else nullcontext():
-        image.load()
+def _check_header(image: Image.Image) -> None:
+    """Raise ImageError if to decode an image file would be dangerous."""
+    if image.format in _PROGRAMS:
+        raise ImageError(f"{image.format} files hold no pixels, but a program to be run")
+    limit = Image.MAX_IMAGE_PIXELS
+    # Pillow itself only warns up to twice its limit: gigabytes, where threads decode such files.
+    if limit is not None and image.width * image.height > limit:
+        raise ImageError(
+            f"the header declares {image.width} x {image.height} pixels, which may be a "
+            f"decompression bomb; for images that are so large, raise PIL.Image.MAX_IMAGE_PIXELS "
+            f"from {limit}"
+        )
+
+
+def _file(item: object) -> BinaryIO:
+    """Return the opened file that `item` names or holds."""
+    if isinstance(item, (bytes, bytearray)):
+        return io.BytesIO(item)
+    if not isinstance(item, (str, os.PathLike)):
+        raise ImageError(
+            "an image is a path, encoded bytes, a Pillow image or a uint8 array; got "
+            f"{item!r:.80} ({type(item).__name__})"
+        )
+    mode = os.stat(item).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # who opens a pipe waits for its other end
+        raise ImageError("not a regular file")
+    return open(item, "rb")
+
+
+def _load_whole(image: Image.Image, file: BinaryIO) -> None:
+    """Read the pixels of an image file, or raise ImageError if some are missing or damaged."""
+    if image.format == "PNG":
+        here = file.tell()
+        check_png(_content(file))
+        file.seek(here)
+    image.load()
+    if image.format in _JPEG:
+        check_jpeg(image, lambda: _content(file))
+
+
+def _content(file: BinaryIO) -> bytes:
+    """Read a file from its beginning."""
+    file.seek(0)
+    return file.read()
 
 
 def _orientation(image: Image.Image) -> int:

@@ -13,19 +13,20 @@ from sktransfer._errors import ImageError
 from sktransfer.images._base import ImageBatch, Resizing
 from sktransfer.images._decode import decode, describe, read_size
 from sktransfer.images._pixels import PixelRange
+from sktransfer.images._problems import Problem, summarize
 
 __all__ = ["SequenceBatch"]
 
 _THREADS = min(8, os.cpu_count() or 1)
 _ENOUGH_FOR_THREADS = 16
-_PROBLEMS_NAMED = 3
 
 
 class SequenceBatch(ImageBatch):
     """Images that are decoded when they are taken.
 
     On construction the size of each is read, of files from the header alone, so that what is
-    missing or no image at all is known at once.
+    missing or no image at all is known at once. Where unreadable images are borne, a size counts
+    once an image that has it has been decoded, so that a damaged one has no say in it.
 
     Parameters
     ----------
@@ -33,14 +34,19 @@ class SequenceBatch(ImageBatch):
         One image each; kept, not copied.
     pixel_range : "auto", (0, 255) or None
         None hands the decoded values on as float32, marked as being scaled already.
+    on_error : {"raise", "nan"}, default="raise"
+        Whether an image that cannot be read is an error, or comes out black and is listed in
+        `unreadable`.
 
     Raises
     ------
     ImageError
-        If `pixel_range` is (0, 1), or an image cannot be read.
+        If `pixel_range` is (0, 1), or an image cannot be read and that is an error.
     """
 
-    def __init__(self, items: Sequence[Any], pixel_range: PixelRange) -> None:
+    def __init__(
+        self, items: Sequence[Any], pixel_range: PixelRange, on_error: str = "raise"
+    ) -> None:
         if pixel_range == (0, 1):
             raise ImageError(
                 "pixel_range=(0, 1) is declared, but X holds images whose decoded pixels lie in "
@@ -49,8 +55,13 @@ class SequenceBatch(ImageBatch):
         self.canonical = pixel_range is not None
         self._items = items
         self._dtype = np.uint8 if self.canonical else np.float32
-        self._sizes = _read_sizes(items)
-        self.size = self._sizes[0] if len(set(self._sizes)) == 1 else None
+        self._sizes, problems = _read_sizes(items)
+        self._bears_errors = on_error == "nan"
+        if problems and not self._bears_errors:
+            raise ImageError(summarize(problems, len(items)))
+        self.unreadable: dict[int, Problem] = {each.position: each for each in problems}
+        sizes = self._two_readable_sizes() if self._bears_errors else set(self._sizes.values())
+        self.size = sizes.pop() if len(sizes) == 1 else None
 
     def __len__(self) -> int:
         return len(self._items)
@@ -64,68 +75,77 @@ class SequenceBatch(ImageBatch):
             raise ValueError(self._mixed_sizes())
 
         def read_one(k: int) -> None:
-            image = self._decode(positions[k])
-            if resizing is None:
-                self._check_size(image, positions[k])
-                images[k] = image
+            image = self._decode(int(positions[k]), of_header_size=resizing is None)
+            if image is None:
+                images[k] = 0
             else:
-                images[k] = resizing(image)
+                images[k] = image if resizing is None else resizing(image)
 
         _repeat(read_one, len(positions))
         return images
 
-    def _decode(self, position: int) -> np.ndarray:
-        """Return the pixels of one image, uint8 of shape (h, w, 3)."""
+    def find_unreadable(self) -> list[Problem]:
+        """Decode every image, and return what cannot be read, in order."""
+        _repeat(self._decode, len(self))
+        return [self.unreadable[position] for position in sorted(self.unreadable)]
+
+    def _decode(self, position: int, *, of_header_size: bool = False) -> np.ndarray | None:
+        """Return the pixels of one image, uint8 (h, w, 3), or None if it is borne to have none."""
+        if position in self.unreadable:
+            return None
         item = self._items[position]
         try:
-            return decode(item)
+            image = decode(item)
+            if of_header_size and image.shape[:2] != self._sizes[position]:
+                raise ImageError(
+                    f"has pixels of size {image.shape[:2]}, but its header says "
+                    f"{self._sizes[position]}; give a size to resize it to"
+                )
         except ImageError as error:
-            raise ImageError(_problem(position, item, error)) from error
+            problem = Problem(position, item, str(error))
+            if not self._bears_errors:
+                raise ImageError(str(problem)) from error
+            self.unreadable[position] = problem
+            return None
+        return image
 
-    def _check_size(self, image: np.ndarray, position: int) -> None:
-        """Raise ImageError unless the pixels have the size that their header promised."""
-        if image.shape[:2] != self._sizes[position]:
-            raise ImageError(
-                f"{_name(position, self._items[position])} has pixels of size {image.shape[:2]}, "
-                f"but its header says {self._sizes[position]}; give a size to resize it to"
-            )
+    def _two_readable_sizes(self) -> set[tuple[int, int]]:
+        """Return two sizes that readable images have, or one if all have the same."""
+        found: set[tuple[int, int]] = set()
+        for position, size in self._sizes.items():
+            if size not in found and self._decode(position) is not None:
+                found.add(size)
+            if len(found) > 1:
+                break
+        return found
 
     def _mixed_sizes(self) -> str:
         """Say which images differ in size."""
-        first = self._sizes[0]
-        other = next(k for k, size in enumerate(self._sizes) if size != first)
+        readable = (item for item in self._sizes.items() if item[0] not in self.unreadable)
+        first, size = next(readable)
+        other, other_size = next(item for item in readable if item[1] != size)
         return (
-            f"The images differ in size: {_name(0, self._items[0])} has (height, width) {first}, "
-            f"{_name(other, self._items[other])} has {self._sizes[other]}; give a size to which "
-            "they are resized"
+            f"The images differ in size: {self._name(first)} has (height, width) {size}, "
+            f"{self._name(other)} has {other_size}; give a size to which they are resized"
         )
 
+    def _name(self, position: int) -> str:
+        return f"X[{position}] ({describe(self._items[position])})"
 
-def _read_sizes(items: Sequence[Any]) -> list[tuple[int, int]]:
-    """Return each image's (height, width), or raise one ImageError for all that have none."""
+
+def _read_sizes(items: Sequence[Any]) -> tuple[dict[int, tuple[int, int]], list[Problem]]:
+    """Return the (height, width) of images by position, and what is wrong with the others."""
     # In one thread: reading a header is Python code, so that threads only wait for each other.
-    sizes, problems = [], []
+    sizes, problems = {}, []
     for position, item in enumerate(items):
         try:
-            sizes.append(read_size(item))
+            sizes[position] = read_size(item)
         except ImageError as error:
-            problems.append(_problem(position, item, error))
-    if problems:
-        more = len(problems) - _PROBLEMS_NAMED
-        named = "; ".join(problems[:_PROBLEMS_NAMED]) + (f"; and {more} more" if more > 0 else "")
-        raise ImageError(f"{len(problems)} of {len(items)} images cannot be read: {named}")
-    return sizes
+            problems.append(Problem(position, item, str(error)))
+    return sizes, problems
 
 
-def _problem(position: int, item: object, error: ImageError) -> str:
-    return f"{_name(position, item)}: {error}"
-
-
-def _name(position: int, item: object) -> str:
-    return f"X[{position}] ({describe(item)})"
-
-
-def _repeat(task: Callable[[int], None], n: int) -> None:
+def _repeat(task: Callable[[int], object], n: int) -> None:
     """Do `task` for 0 to n - 1, by several threads if that is worth it."""
     if n < _ENOUGH_FOR_THREADS:
         for k in range(n):

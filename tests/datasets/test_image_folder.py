@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from sktransfer._errors import ImageError, UnreadableImagesWarning
 from sktransfer.datasets import load_image_folder
+from sktransfer.images import ImageReader
 
 
 def add_images(folder, *names):
@@ -93,3 +96,61 @@ def test_parts_of_a_data_set_are_not_taken_for_classes(tmp_path, parts):
 def test_part_names_may_be_classes_among_others(tmp_path):
     add_images(tmp_path, "train/1.png", "tram/2.png")
     assert load_image_folder(tmp_path).target_names == ["train", "tram"]
+
+
+@pytest.fixture
+def damaged_pets(tmp_path):
+    """Six files, of which two cannot be read."""
+    add_images(tmp_path, "cat/0.png", "cat/1.png", "cat/2.png", "dog/3.png", "dog/5.png")
+    content = (tmp_path / "cat" / "1.png").read_bytes()
+    (tmp_path / "cat" / "1.png").write_bytes(content[:-20])
+    (tmp_path / "dog" / "4.png").symlink_to(tmp_path / "gone.png")
+    return tmp_path
+
+
+def test_unreadable_files_are_skipped_with_their_labels(damaged_pets):
+    with pytest.warns(UnreadableImagesWarning) as caught:
+        pets = load_image_folder(damaged_pets, on_error="skip")
+    assert relative(pets.X, damaged_pets) == ["cat/0.png", "cat/2.png", "dog/3.png", "dog/5.png"]
+    assert pets.y.tolist() == ["cat", "cat", "dog", "dog"]
+    assert pets.target_names == ["cat", "dog"]
+    assert relative(pets.skipped["file"], damaged_pets) == ["cat/1.png", "dog/4.png"]
+    assert pets.skipped["position"].tolist() == [1, 4]
+    assert pets.skipped["target"].tolist() == ["cat", "dog"]
+    assert pets.skipped["error"].tolist() == ["PNG file is truncated", "no such file"]
+    [warning] = caught
+    assert "2 of 6 images cannot be read" in str(warning.message)
+    assert "1.png" in str(warning.message)
+    assert "4.png" in str(warning.message)
+    assert warning.message.unreadable["position"].tolist() == [1, 4]
+    assert ImageReader().fit_transform(pets.X).shape == (4, 4, 4, 3)
+
+
+def test_unreadable_files_are_listed_unless_skipped(damaged_pets):
+    pets = load_image_folder(damaged_pets)
+    assert len(pets.X) == len(pets.y) == 6
+    assert pets.skipped.empty
+    with pytest.raises(ImageError, match=r"X\[4\] \('.*4\.png'\): no such file"):
+        ImageReader().fit(pets.X)
+
+
+def test_readable_folders_are_loaded_without_a_warning(tmp_path):
+    add_images(tmp_path, "cat/1.png", "dog/2.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pets = load_image_folder(tmp_path, on_error="skip")
+    assert len(pets.X) == 2
+    assert pets.skipped.columns.tolist() == ["position", "file", "target", "error"]
+    assert pets.skipped.empty
+
+
+def test_class_of_which_nothing_can_be_read_is_named(tmp_path):
+    add_images(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "cat" / "1.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"no file can be read: \['cat'\].*1\.png"):
+        load_image_folder(tmp_path, on_error="skip")
+
+
+def test_on_error_is_checked(tmp_path):
+    with pytest.raises(ValueError, match=r"on_error must be one of .*'ignore'"):
+        load_image_folder(tmp_path, on_error="ignore")
