@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from sktransfer.cache._entries import Entry
 
-VERSION = 1
+VERSION = 2
 """Version of the schema and of what the rows hold; databases of any other are begun anew."""
 
 PATIENCE = 4.0
@@ -42,6 +42,7 @@ SCHEMA = (
 _NAME = re.compile(r"features-(\d+)\.sqlite")
 _VARIABLES = 500  # in one statement; the oldest SQLite in use takes 999
 _FRESH = 8  # the newest eighth of the rows is not stamped again
+_COPIES = 2  # of the totals: a bit that flips in one of them is told by the other
 _SUMS = "SELECT count(*), ifnull(sum(length(value)), 0) FROM rows"
 _LARGEST = 1 << 62  # of a number in `totals` that can be counted on
 
@@ -67,27 +68,44 @@ class Found(NamedTuple):
 
 def newest_file(folder: Path) -> Path | None:
     """Return the database that counts, None where there is none."""
-    files = [file for file in folder.glob("features-*.sqlite") if _NAME.fullmatch(file.name)]
-    return max(files, key=_number, default=None)
+    return next(reversed(_files(folder)), None)
 
 
 def current_file(folder: Path) -> Path:
     """Return the database that counts, which is made where it is missing."""
-    file = newest_file(folder)
-    if file is None:
+    if not (files := _files(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "features-0.sqlite"
-        file.touch()
-    return file
+        files = [folder / "features-0.sqlite"]
+        files[0].touch()
+    *older, newest = files
+    for file in older:  # whoever began the next one was killed before it removed this one
+        _remove_file(file)
+    return newest
 
 
 def begin_next(file: Path) -> None:
     """Put an empty database in the place of `file`."""
     file.with_name(f"features-{_number(file) + 1}.sqlite").touch()
-    for suffix in ("", "-wal", "-shm"):
-        # Windows removes no file that somebody has open; it just doesn't count any more.
+    _remove_file(file)
+
+
+def _files(folder: Path) -> list[Path]:
+    """List the databases of a folder, the newest last."""
+    files = [file for file in folder.glob("features-*.sqlite") if _NAME.fullmatch(file.name)]
+    return sorted(files, key=_number)
+
+
+def _remove_file(file: Path) -> None:
+    """Remove a database that does not count any more."""
+    for path in (file, *_companions(file)):
+        # Windows removes no file that somebody has open; it is removed another time.
         with contextlib.suppress(OSError):
-            os.remove(f"{file}{suffix}")
+            path.unlink()
+
+
+def _companions(file: Path) -> list[Path]:
+    """Name the files that SQLite may keep beside a database."""
+    return [file.with_name(file.name + suffix) for suffix in ("-wal", "-shm")]
 
 
 def _number(file: Path) -> int:
@@ -99,8 +117,8 @@ def _number(file: Path) -> int:
 
 
 def open_database(file: Path) -> sqlite3.Connection:
-    """Open a database, for reading alone where the folder or the file is read-only."""
-    if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK):
+    """Open a database, for reading alone where the folder or a file is read-only."""
+    if _is_writable(file):
         return _connect(file, "mode=rw")
     with contextlib.suppress(sqlite3.OperationalError):
         return _connect(file, "mode=ro")
@@ -111,6 +129,12 @@ def open_database(file: Path) -> sqlite3.Connection:
 def open_shard(file: Path) -> sqlite3.Connection:
     """Open a database that nobody writes to."""
     return _connect(file, "mode=ro&immutable=1")
+
+
+def _is_writable(file: Path) -> bool:
+    """Whether the system lets this process write all that belongs to a database."""
+    companions = [path for path in _companions(file) if path.exists()]
+    return all(os.access(path, os.W_OK) for path in (file.parent, file, *companions))
 
 
 def _connect(file: Path, mode: str) -> sqlite3.Connection:
@@ -124,16 +148,36 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
     )
     try:
         db.text_factory = bytes  # damaged text need not be Unicode
-        if mode == "mode=rw":
-            _make_ready(db)
-        _check(db)
-    except BaseException as error:
+        with _damage_named(db):
+            if mode == "mode=rw":
+                _make_ready(db)
+            _check(db)
+    except BaseException:
         db.close()
-        if isinstance(error, UnicodeDecodeError) or "unsupported file format" in str(error):
-            # Damage by another name: a schema that cannot even be quoted, and a header's version.
-            raise sqlite3.DatabaseError("its header or schema is damaged") from error
         raise
     return db
+
+
+@contextlib.contextmanager
+def _damage_named(db: sqlite3.Connection) -> Iterator[None]:
+    """Call damage so that SQLite calls something else: of a schema's letters, or of the header."""
+    try:
+        yield
+    except (UnicodeDecodeError, sqlite3.OperationalError) as error:
+        if (
+            isinstance(error, UnicodeDecodeError)
+            or "unsupported file format" in str(error)
+            # A header that names a version to come, since the system lets the file be written.
+            or ("readonly database" in str(error) and _is_writable(_file_of(db)))
+        ):
+            raise sqlite3.DatabaseError("its header or schema is damaged") from error
+        raise
+
+
+def _file_of(db: sqlite3.Connection) -> Path:
+    """Return the file of a database that is open."""
+    _, _, file = db.execute("PRAGMA database_list").fetchone()
+    return Path(os.fsdecode(file))
 
 
 def _make_ready(db: sqlite3.Connection) -> None:
@@ -146,7 +190,7 @@ def _make_ready(db: sqlite3.Connection) -> None:
             if _is_empty(db):  # still: another process may have been first
                 for statement in SCHEMA:
                     db.execute(statement)
-                db.execute("INSERT INTO totals VALUES (0, 0, 0)")
+                db.executemany("INSERT INTO totals VALUES (0, 0, 0)", [()] * _COPIES)
                 db.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -181,7 +225,7 @@ def _check(db: sqlite3.Connection) -> None:
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """Write all or nothing; the lock is taken at once, so that no work is done in vain."""
-    with db:
+    with _damage_named(db), db:
         db.execute("BEGIN IMMEDIATE")
         yield
 
@@ -191,10 +235,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def read_totals(db: sqlite3.Connection) -> Totals:
     """Read the sums over all rows."""
-    totals = db.execute("SELECT n_rows, n_bytes, clock FROM totals").fetchone() or ()
-    if not totals or not all(isinstance(n, int) and 0 <= n < _LARGEST for n in totals):
+    copies = db.execute("SELECT n_rows, n_bytes, clock FROM totals").fetchall()
+    agreed = copies[0] if len(copies) == _COPIES and len(set(copies)) == 1 else ()
+    if not agreed or not all(isinstance(n, int) and 0 <= n < _LARGEST for n in agreed):
         raise sqlite3.DatabaseError("its totals are damaged")
-    return Totals(*totals)
+    return Totals(*agreed)
 
 
 def select(db: sqlite3.Connection, keys: Iterable[bytes]) -> Iterator[Found]:

@@ -24,6 +24,8 @@ DISK_BYTES = 10 << 30
 PAUSE = 60.0
 """Seconds without writing after it has failed, so that a full disk or a lock costs little."""
 
+_FOLLOWED = 3  # times that an action follows a database which others replace under its hands
+
 _Result = TypeVar("_Result")
 
 # One for all stores of the process: a fork has to find every one of them at rest.
@@ -113,7 +115,7 @@ class DiskStore:
             self._write(lambda db: _database.stamp(db, stale))
         if damaged:
             self._write(lambda db: _database.remove(db, damaged))
-            self._tell("has damaged rows, which are computed anew")
+            self._tell("damage", "has damaged rows, which are computed anew")
         return [rows.get(key) for key in keys]
 
     def put(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
@@ -142,17 +144,27 @@ class DiskStore:
         if not _turn.acquire(timeout=_database.PATIENCE):
             return otherwise
         try:
-            return action(self._connect())
+            return self._act(action)
         except sqlite3.ProgrammingError:  # says nothing of the file
             raise
         except (OSError, sqlite3.OperationalError) as error:
             self._write_again = time.monotonic() + PAUSE
-            self._tell("cannot be used in full", error)
+            self._tell("refusal", f"cannot be used in full: {error}")
         except sqlite3.DatabaseError as error:
             self._replace(error)
         finally:
             _turn.release()
         return otherwise
+
+    def _act(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run an action on the database that counts, again if that was replaced meanwhile."""
+        for _ in range(_FOLLOWED):
+            try:
+                return action(self._connect())
+            except (OSError, sqlite3.Error):
+                if self._file is None or self._file.exists():
+                    raise
+        return action(self._connect())
 
     def _connect(self) -> sqlite3.Connection:
         """Return this process' connection to the database that counts now."""
@@ -174,9 +186,9 @@ class DiskStore:
         try:
             self._begin_anew()
         except OSError as refusal:
-            self._tell("is damaged and cannot be replaced", refusal)
+            self._tell("damage", f"is damaged and cannot be replaced: {refusal}")
         else:
-            self._tell("was of no use and is begun anew", error)
+            self._tell("damage", f"was of no use and is begun anew: {error}")
 
     def _begin_anew(self) -> None:
         """Put an empty database in the place of the one that was opened last."""
@@ -184,12 +196,11 @@ class DiskStore:
         if self._file is not None:
             _database.begin_next(self._file)
 
-    def _tell(self, what: str, error: Exception | None = None) -> None:
+    def _tell(self, trouble: str, what: str) -> None:
         """Warn, once about each kind of trouble."""
-        if what not in self._told:
-            self._told.add(what)
-            reason = "" if error is None else f": {error}"
-            warnings.warn(f"the cache {self.path} {what}{reason}", CacheWarning, stacklevel=2)
+        if trouble not in self._told:
+            self._told.add(trouble)
+            warnings.warn(f"the cache {self.path} {what}", CacheWarning, stacklevel=2)
 
 
 def _rest() -> None:

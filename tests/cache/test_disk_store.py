@@ -325,6 +325,12 @@ def without_totals(file: Path) -> None:
     db.close()
 
 
+def with_a_bit_flipped_in_totals(file: Path) -> None:
+    with sqlite3.connect(file) as db:  # would have every row evicted, for ever
+        db.execute("UPDATE totals SET n_bytes = n_bytes + (1 << 40) WHERE rowid = 1")
+    db.close()
+
+
 def with_schema_that_is_no_text(file: Path) -> None:
     flip(file, file.read_bytes().index(b"ON rows (used)") + 3, bit=7)
 
@@ -332,8 +338,9 @@ def with_schema_that_is_no_text(file: Path) -> None:
 SPOILED = {
     "file is not a database": unreadable,
     "malformed": cut_short,
-    "it is of version 99, not 1": of_another_version,
+    "it is of version 99, not 2": of_another_version,
     "its totals are damaged": without_totals,
+    "totals are damaged": with_a_bit_flipped_in_totals,
     # Python 3.10 gives no reason here.
     "(its header or schema is damaged)?$": with_schema_that_is_no_text,
 }
