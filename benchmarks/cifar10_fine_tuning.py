@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks._settings import image_parser, load_images, source_of, weights_of
 from benchmarks._side_by_side import store
 
-SIZE = 96
-HEAD_EPOCHS = 5
+SIZE = 64
+HEAD_EPOCHS = 4
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Sizes:
 
     train: int = 2_000
     validation: int = 2_000
-    epochs: int = 5
+    epochs: int = 4
 
 
 QUICK = Sizes(train=40, validation=40, epochs=2)
@@ -70,6 +70,11 @@ def ingredients(epochs: int) -> dict[str, dict[str, Any]]:
         "augmentation: light": {"augmentation": ImageAugmentation.preset("light")},
         "augmentation: TrivialAugment": {"augmentation": TrivialAugment()},
         "MixUp, alpha 0.2": {"mixing": Mixing(mixup=0.2)},
+        "clipped gradients: global_clipnorm=1": {"global_clipnorm": 1.0},
+        "clipped gradients, the backbone at 2e-4": {
+            "global_clipnorm": 1.0,
+            "backbone_learning_rate": 2e-4,
+        },
         "averaged weights: ema_momentum=0.98": {"ema_momentum": 0.98},
         "label smoothing 0.1": {"label_smoothing": 0.1},
         "L2-SP 0.01": {"l2_sp": 0.01},
