@@ -67,7 +67,7 @@ PARTS = (
         "finetune-mobilenet",
         ("finetune+augment",),
         ("mobilenet",),
-        overrides={"input_size": 112},
+        overrides={"input_size": 96},
     ),
     Part(
         "finetune-lite0",
