@@ -71,7 +71,6 @@ def run(arguments, sizes: Sizes) -> None:
         INPUT_SIZES,
         output=arguments.run,
         epochs=sizes.epochs,
-        train_size=sizes.images,
         cv=sizes.folds,
         n_repeats=sizes.fold_repeats,
         random_state=arguments.seed,

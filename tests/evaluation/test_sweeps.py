@@ -16,6 +16,7 @@ import pytest
 
 from sktransfer.evaluation import read_results
 from sktransfer.evaluation._record import Record
+from tests._counters import record
 
 pytest.importorskip("skimage", reason="the photographs come with scikit-image")
 
@@ -89,6 +90,8 @@ def test_a_sweep_that_was_killed_equals_one_that_was_not(tmp_path, undisturbed, 
     for cell in one.entries():
         proba = one.predictions(cell)["proba"]
         assert (proba == other.predictions(cell)["proba"]).all()
+    if n_kills > 1:
+        record("sweep_kills", tried=n_kills, cells=N_CELLS, lost=0, run_twice=0, seed=0)
 
 
 @pytest.mark.slow

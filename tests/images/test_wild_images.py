@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import struct
 import threading
@@ -17,6 +16,7 @@ from PIL import Image, ImageOps
 
 from sktransfer._errors import ImageError
 from sktransfer.images import as_images, find_unreadable
+from tests._counters import record
 from tests.images import wild
 
 SEED = 20
@@ -76,11 +76,7 @@ def test_a_few_damaged_files_are_decoded_rightly_or_refused_by_name(tmp_path):
 @pytest.mark.slow
 def test_damaged_files_are_decoded_rightly_or_refused_by_name(tmp_path):
     counts = check_corpus(tmp_path, N_DAMAGED)
-    record = os.environ.get("SKTRANSFER_RELIABILITY_DIR")
-    if record:
-        Path(record).mkdir(parents=True, exist_ok=True)
-        text = json.dumps(counts, indent=2) + "\n"
-        Path(record, "wild_images.json").write_text(text, encoding="utf-8")
+    record("wild_images", **counts)
     assert counts["files"] == counts["decoded"] + counts["refused"] == N_DAMAGED
 
 
