@@ -34,6 +34,7 @@ SPEED = (
 ACCURACIES = ("cifar10_ingredients", "cifar10_fine_tuning", "cifar10_few_shot", "cifar10_best")
 """The benchmarks of accuracy, each with marks of its own in `ACCURACY`."""
 EVALUATION = ROOT / "docs" / "evaluation.md"
+RELIABILITY = ROOT / "docs" / "reliability.md"
 GUESSING = math.log(10)
 START, END = "<!-- results -->", "<!-- /results -->"
 
@@ -152,6 +153,22 @@ def cifar10_folds(name: str, results: Path) -> str:
     return f"{stored(name, results)}\n{''.join(told)}"
 
 
+def fill_reliability(text: str, results: Path = RESULTS) -> str:
+    """Replace what stands between the marks by what the long tests have counted."""
+    runs = {
+        path.stem.replace("_", " "): json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((results / "reliability").glob("*.json"))
+    }
+    rows = [[name, _machine(run), _figures(run["figures"])] for name, run in runs.items()]
+    table = f"{_markdown(['test', 'on', 'counted'], rows)}\n" if rows else ""
+    return _between(text, "<!-- reliability -->", "<!-- /reliability -->", table)
+
+
+def _figures(figures: dict) -> str:
+    """Write what a test has counted in a line."""
+    return ", ".join(f"{name.replace('_', ' ')} {short(n)}" for name, n in figures.items())
+
+
 def cifar10_best(name: str, results: Path) -> str:
     """Write the table of our own recipes, each figure beside the study's."""
     table = pd.read_csv(results / f"{name}.csv", keep_default_na=False)
@@ -213,6 +230,7 @@ def main() -> None:
         (PERFORMANCE, fill_performance),
         (ACCURACY, fill_accuracy),
         (EVALUATION, fill_evaluation),
+        (RELIABILITY, fill_reliability),
     )
     for page, filled in pages:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

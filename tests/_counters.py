@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
+
+from sktransfer.evaluation._environment import describe_environment
+from sktransfer.evaluation._record import write_json
 
 
 def record(name: str, **figures: object) -> None:
     """Write `<name>.json` into the folder that SKTRANSFER_RELIABILITY_DIR names, if it does."""
     if folder := os.environ.get("SKTRANSFER_RELIABILITY_DIR"):
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        (path / f"{name}.json").write_text(json.dumps(figures, indent=2) + "\n")
+        write_json(Path(folder, f"{name}.json"), {**describe_environment(), "figures": figures})

@@ -110,7 +110,7 @@ def test_memory_and_scaling_are_measured(tmp_path, name):
     assert pd.read_csv(tmp_path / f"{name}.csv")["task"].nunique() >= 2
 
 
-@pytest.mark.parametrize("page", ["performance", "accuracy", "evaluation"])
+@pytest.mark.parametrize("page", ["performance", "accuracy", "evaluation", "reliability"])
 def test_the_pages_of_the_docs_show_what_was_measured(page):
     tables = import_module("benchmarks.tables")
     text = getattr(tables, page.upper()).read_text(encoding="utf-8")
