@@ -29,6 +29,7 @@ from sktransfer.evaluation._systems import (
 )
 from sktransfer.evaluation._winner import refit_winner
 from sktransfer.evaluation.report import save_mistakes, write_report
+from sktransfer.persistence._allowed import AllowedClasses
 
 __all__ = ["resume_benchmark", "run_benchmark"]
 
@@ -53,6 +54,7 @@ def run_benchmark(
     random_state: int = 0,
     make_estimator: Callable | None = None,
     save_winner: bool = True,
+    trusted: Iterable[type] = (),
     n_jobs: int | None = None,
     time_limit: float | None = None,
     memory_limit: float | None = None,
@@ -67,7 +69,8 @@ def run_benchmark(
 
     On a single dataset, the winner has the best mean validation accuracy (of equals, the fewest
     parameters to deploy). It is fitted anew on all images but those to test on, and saved as
-    ``winner.joblib``.
+    ``winner.zip``, an archive without pickle for `sktransfer.load` and `label_images`;
+    ``winner.json`` tells what it is.
 
     Parameters
     ----------
@@ -109,6 +112,9 @@ def run_benchmark(
         classifier with ``predict_proba``; `sktransfer.make_strategy` by default.
     save_winner : bool
         Whether the best strategy is fitted anew and saved.
+    trusted : iterable of type, default=()
+        Classes of your own that the estimators of `make_estimator` hold, as in `sktransfer.save`. A
+        winner that cannot be saved is warned of, and ``winner.json`` has the reason.
     n_jobs : int, optional
         Cells that run at a time, each in a process of its own; -1 for one a core. None is 1, unless
         ``joblib.parallel_config`` says otherwise: with its backends "dask" and "ray" the cells run
@@ -128,6 +134,8 @@ def run_benchmark(
 
     Raises
     ------
+    TypeError
+        If `random_state` is no integer, or `trusted` holds something else than classes.
     ValueError
         If a name is unknown, nothing is to be run, a size does not fit the data, files are no
         images (`ImageError`), or `output` has a run with other settings or of another version. All
@@ -143,6 +151,8 @@ def run_benchmark(
     """
     if not hasattr(random_state, "__index__"):
         raise TypeError(f"random_state must be an integer, got {random_state!r}")
+    trusted = list(trusted)
+    AllowedClasses(trusted)
     backbones = _listed("backbones", backbones)
     strategies = _listed("strategies", all_strategies() if strategies is None else strategies)
     builder = Builder(make_estimator or default_factory(), recipe, epochs)
@@ -182,7 +192,7 @@ def run_benchmark(
         "save_winner": save_winner,
         "time_limit": time_limit,
         "memory_limit": memory_limit,
-        "given": _given(dataset, cv, groups, make_estimator),
+        "given": _given(dataset, cv, groups, make_estimator, trusted),
     }
     limits = Limits(time_limit, memory_limit)
     record.folder.mkdir(parents=True, exist_ok=True)
@@ -197,7 +207,7 @@ def run_benchmark(
             table = write_report(record.folder)
             if save_winner and len(pools) == 1:
                 bar.set_description("winner")
-                refit_winner(record, table, builder, *pools.values())
+                refit_winner(record, table, builder, *pools.values(), trusted=trusted)
             bar.update()
     return table
 
@@ -217,7 +227,7 @@ def resume_benchmark(
         Whether to show a progress bar.
     **given : object
         What the run was given that no file can hold, again: those of ``dataset`` (a bunch), ``cv``
-        (a splitter), ``groups`` and ``make_estimator`` that it had.
+        (a splitter), ``groups``, ``make_estimator`` and ``trusted`` that it had.
 
     Returns
     -------
@@ -266,13 +276,16 @@ def _listed(name: str, values: Iterable) -> list:
     return values
 
 
-def _given(dataset: Any, cv: Any, groups: Any, make_estimator: Any) -> list[str]:
+def _given(
+    dataset: Any, cv: Any, groups: Any, make_estimator: Any, trusted: Sequence[type]
+) -> list[str]:
     """Name the arguments that no file can hold."""
     is_given = {
         "dataset": not _is_named(dataset),
         "cv": not isinstance(cv, (Integral, type(None))),
         "groups": groups is not None,
         "make_estimator": make_estimator is not None,
+        "trusted": bool(trusted),
     }
     return [name for name in is_given if is_given[name]]
 

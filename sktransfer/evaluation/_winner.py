@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from sktransfer._errors import ImageError
-from sktransfer._replacing import replacing
 from sktransfer.evaluation._measuring import accuracy_percent, fit
 from sktransfer.evaluation._record import Record, as_json, read_json, write_json
 from sktransfer.evaluation._results import summarize_results
 from sktransfer.evaluation._splits import Pools
+from sktransfer.persistence import PersistenceError, load, save
 
 __all__ = ["label_images", "refit_winner"]
 
 
-def refit_winner(record: Record, table: pd.DataFrame, builder: Callable, pools: Pools) -> None:
-    """Fit the best strategy on all images to train on and save it, unless that is done."""
+FILE_NAME = "winner.zip"
+
+
+def refit_winner(
+    record: Record,
+    table: pd.DataFrame,
+    builder: Callable,
+    pools: Pools,
+    trusted: Sequence[type] = (),
+) -> None:
+    """Fit the best strategy on all images to train on and save it, unless that is done.
+
+    An estimator that cannot be saved, which only a user's own can be, is scored all the same.
+    """
     from sktransfer.images import as_images
 
     summary = summarize_results(table).dropna(subset=["val_accuracy"]) if len(table) else table
@@ -30,15 +43,14 @@ def refit_winner(record: Record, table: pd.DataFrame, builder: Callable, pools: 
     sizes = summary["train_size"].replace(0, np.inf)
     ranked = summary[sizes == sizes.max()].sort_values("failed", kind="stable")
     best = ranked.iloc[0].to_dict()
-    path = record.folder / "winner.joblib"
-    saved = read_json(path.with_suffix(".json"))
-    if saved.get("scores") == as_json(best) and path.exists():
+    path = record.folder / FILE_NAME
+    known = read_json(path.with_suffix(".json"))
+    cannot_be_saved = known.get("not_saved") and not trusted
+    if known.get("scores") == as_json(best) and (path.exists() or cannot_be_saved):
         return
     seed = record.header()["settings"]["seed"]
     estimator = builder(best["strategy"], best["backbone"], seed)
     fit(estimator, pools.X, pools.y)
-    with replacing(path) as unfinished:
-        joblib.dump(estimator, unfinished)
     winner = {
         "strategy": best["strategy"],
         "backbone": best["backbone"],
@@ -46,27 +58,44 @@ def refit_winner(record: Record, table: pd.DataFrame, builder: Callable, pools: 
         "image_size": as_images(pools.X).size,
         "train_images": len(pools.y),
         "scores": best,
+        "not_saved": _save(estimator, path, trusted),
     }
     if pools.y_test is not None:
         winner["test_accuracy"] = accuracy_percent(estimator, pools.X_test, pools.y_test)
     write_json(path.with_suffix(".json"), winner)
 
 
+def _save(estimator: BaseEstimator, path: Path, trusted: Sequence[type]) -> str | None:
+    """Save an estimator; return, and warn, why it cannot be saved."""
+    try:
+        save(estimator, path, trusted=trusted)
+    except PersistenceError as error:
+        path.unlink(missing_ok=True)  # the winner of fewer cells
+        warnings.warn(f"the winner is not saved: {error}", stacklevel=4)
+        return str(error)
+    return None
+
+
 def label_images(
-    winner: str | Path, files: Iterable[str | Path], top: int = 1
+    winner: str | Path,
+    files: Iterable[str | Path],
+    top: int = 1,
+    *,
+    trusted: Iterable[type] = (),
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Label image files with the classifier that a benchmark saved.
 
     Parameters
     ----------
     winner : str or Path
-        The ``winner.joblib`` of a run, or the folder of the run. Loading it runs the code that it
-        asks for, as with any pickle: load only what you trust.
+        The ``winner.zip`` of a run, or the folder of the run. No code of the file is run.
     files : iterable of str or Path
         Images of any size; they are brought to the size of the images that the classifier was
         trained on, where these had one size.
     top : int
         How many labels to give for each file, the most probable first.
+    trusted : iterable of type, default=()
+        Classes of your own that the classifier holds, as in `sktransfer.load`.
 
     Returns
     -------
@@ -78,7 +107,9 @@ def label_images(
     Raises
     ------
     FileNotFoundError
-        If there is no winner.
+        If there is no winner, or it could not be saved.
+    PersistenceError
+        If the file is damaged, or holds classes that are not among `trusted`.
     ValueError
         If `top` is not between 1 and the number of classes.
 
@@ -90,10 +121,11 @@ def label_images(
     FileNotFoundError: no classifier at 'no-such-run'
     """
     winner = Path(winner)
-    path = winner / "winner.joblib" if winner.is_dir() else winner
+    path = winner / FILE_NAME if winner.is_dir() else winner
     record = read_json(path.with_suffix(".json"))
     if not record or not path.exists():
-        raise FileNotFoundError(f"no classifier at {str(winner)!r}")
+        reason = f": {record['not_saved']}" if record.get("not_saved") else ""
+        raise FileNotFoundError(f"no classifier at {str(winner)!r}{reason}")
     classes = np.array(record["classes"])
     if not 1 <= top <= len(classes):
         raise ValueError(f"top must be in 1..{len(classes)}, the number of classes, got {top}")
@@ -108,7 +140,8 @@ def label_images(
     labels = []
     if images:
         X = np.stack(images) if record["image_size"] else images
-        for file, row in zip(readable, joblib.load(path).predict_proba(X), strict=True):
+        probabilities = load(path, trusted=trusted).predict_proba(X)
+        for file, row in zip(readable, probabilities, strict=True):
             best = np.argsort(-row, kind="stable")[:top]
             labels += [(file, classes[index], float(row[index])) for index in best]
     return pd.DataFrame(labels, columns=["file", "label", "probability"]), errors

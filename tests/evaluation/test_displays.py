@@ -136,16 +136,16 @@ def test_the_best_is_on_top_with_its_interval():
     assert ends == [[88, 91], [79, 84], [60, 75]]
     assert ax.yaxis_inverted()
     assert [text.get_text() for text in ax.texts] == [
-        "90 (88 to 91)",
-        "80 (79 to 84)",
-        "70 (60 to 75)",
+        "90.0 (88.0 to 91.0)",
+        "80.0 (79.0 to 84.0)",
+        "70.0 (60.0 to 75.0)",
     ]
     assert ax.get_xlabel() == "accuracy (%)"
 
 
 def test_a_score_without_interval_is_a_dot():
     display = LeaderboardDisplay([0.5], [np.nan], [np.nan], ["a"]).plot()
-    assert display.ax_.texts[0].get_text() == "0.5"
+    assert display.ax_.texts[0].get_text() == "0.500"
     display.figure_.draw_without_rendering()
 
 

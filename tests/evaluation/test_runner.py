@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import time
 
 import numpy as np
@@ -27,6 +28,7 @@ from sktransfer.evaluation import (
 from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
 from sktransfer.images import ImageAugmentation, ImageReader
+from sktransfer.persistence import PersistenceError, load
 
 COLOURS = {"blue": (0, 0, 200), "green": (0, 200, 0), "red": (200, 0, 0)}
 FITS = []
@@ -109,6 +111,7 @@ class Interrupted(Network):
 
 
 SINGLE = {"cnn": Network, "broken": Broken, "interrupted": Interrupted}
+OWN = [Network, Pixels]
 PROBES = {"knn": KNeighborsClassifier, "linear_probe": LogisticRegression}
 
 
@@ -214,7 +217,7 @@ def test_validation_images_go_through_the_backbone_to_its_network(dataset, tmp_p
 
 
 def test_what_is_written(dataset, tmp_path):
-    run(dataset, tmp_path, ["cnn", "knn"], ["a"])
+    run(dataset, tmp_path, ["cnn", "knn"], ["a"], trusted=OWN)
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {name for name in names if not name.startswith("figures/")} == {
         "run.json",
@@ -224,7 +227,7 @@ def test_what_is_written(dataset, tmp_path):
         "report.md",
         "record.jsonl",
         "record.lock",
-        "winner.joblib",
+        "winner.zip",
         "winner.json",
         "predictions/colours-cnn-r0-f0.npz",
         "predictions/colours-knn-a-r0-f0.npz",
@@ -358,21 +361,66 @@ def save_images(folder, labels, sizes):
 
 
 def test_images_of_any_size_are_labelled(dataset, tmp_path):
-    run(dataset, tmp_path / "run", ["cnn"])
+    run(dataset, tmp_path / "run", ["cnn"], trusted=OWN)
     files = save_images(tmp_path, ["red", "blue"], [(30, 20), (8, 8)])
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
-    labels, errors = label_images(tmp_path / "run", [files[0], bad, files[1]], top=2)
+    labels, errors = label_images(
+        tmp_path / "run", [files[0], bad, files[1]], top=2, trusted=OWN
+    )
     assert labels["file"].tolist() == [files[0]] * 2 + [files[1]] * 2
     assert labels["label"].tolist()[::2] == ["red", "blue"]
     assert (labels["probability"].to_numpy()[::2] > labels["probability"].to_numpy()[1::2]).all()
     assert list(errors) == [str(bad)]
-    alone, _ = label_images(tmp_path / "run" / "winner.joblib", [files[1]])
+    alone, _ = label_images(tmp_path / "run" / "winner.zip", [files[1]], trusted=OWN)
     assert alone["label"].tolist() == ["blue"]
 
 
+def test_the_winner_holds_no_code(dataset, tmp_path):
+    run(dataset, tmp_path, ["linear_probe"], ["a"], trusted=OWN)
+    files = save_images(tmp_path, ["red"], [(8, 8)])
+    winner = load(tmp_path / "winner.zip", trusted=OWN)
+    assert winner.score(dataset.X_test, dataset.y_test) == 1
+    with pytest.raises(PersistenceError, match=r"winner.zip.*Pixels.*not allowed.*trusted"):
+        label_images(tmp_path, files)
+    (tmp_path / "winner.zip").write_bytes(pickle.dumps(winner))
+    with pytest.raises(PersistenceError, match="no readable zip file"):
+        label_images(tmp_path, files, trusted=OWN)
+
+
+def test_a_winner_that_cannot_be_saved_is_told_of_and_scored(dataset, tmp_path):
+    with pytest.warns(UserWarning, match=r"winner is not saved: .*Network.*among trusted"):
+        table = run(dataset, tmp_path, ["cnn", "knn"], ["a"])
+    assert (table["error"] == "").all()
+    assert (tmp_path / "report.html").exists()
+    winner = json.loads((tmp_path / "winner.json").read_text())
+    assert winner["test_accuracy"] == 100
+    with pytest.raises(FileNotFoundError, match=r"no classifier at .*Network.*cannot be saved"):
+        label_images(tmp_path, ["a.png"])
+    assert FITS == [48, 60]
+    run(dataset, tmp_path, ["cnn", "knn"], ["a"], trusted=OWN)
+    assert FITS == [48, 60, 60]
+    assert json.loads((tmp_path / "winner.json").read_text())["not_saved"] is None
+    assert load(tmp_path / "winner.zip", trusted=OWN).epochs == 4
+
+
+def test_an_older_winner_does_not_stand_for_one_that_cannot_be_saved(dataset, tmp_path):
+    run(dataset, tmp_path, ["knn"], ["a"], trusted=OWN)
+    assert (tmp_path / "winner.zip").exists()
+    with pytest.warns(UserWarning, match="the winner is not saved"):
+        run(dataset, tmp_path, ["cnn", "knn"], ["a"])
+    assert json.loads((tmp_path / "winner.json").read_text())["strategy"] == "cnn"
+    assert not (tmp_path / "winner.zip").exists()
+
+
+def test_trusted_are_classes(dataset, tmp_path):
+    with pytest.raises(TypeError, match="trusted must hold subclasses of BaseEstimator"):
+        run(dataset, tmp_path / "run", trusted=[make_estimator])
+    assert not (tmp_path / "run").exists()
+
+
 def test_top_is_checked_against_the_classes(dataset, tmp_path):
-    run(dataset, tmp_path, ["cnn"])
+    run(dataset, tmp_path, ["cnn"], trusted=OWN)
     with pytest.raises(ValueError, match=r"top must be in 1\.\.3"):
         label_images(tmp_path, ["a.png"], top=4)
 
@@ -381,11 +429,12 @@ def test_folders_of_mixed_sizes(tmp_path):
     labels = sorted(COLOURS) * 10
     sizes = [(8 + i, 8) for i in range(30)]
     files = save_images(tmp_path / "data", labels, sizes)
-    table = run("folder", tmp_path / "run", ["cnn", "knn"], ["a"], data=tmp_path / "data")
+    data = tmp_path / "data"
+    table = run("folder", tmp_path / "run", ["cnn", "knn"], ["a"], data=data, trusted=OWN)
     assert (table["test_accuracy"] == 100).all()
     winner = json.loads((tmp_path / "run" / "winner.json").read_text())
     assert winner["image_size"] is None
-    labelled, errors = label_images(tmp_path / "run", files)
+    labelled, errors = label_images(tmp_path / "run", files, trusted=OWN)
     assert labelled["label"].tolist() == labels
     assert errors == {}
 
@@ -512,7 +561,7 @@ def test_sizes_and_datasets_are_crossed_with_strategies(dataset, tmp_path):
     assert len(table) == 8
     images = table["train_images"] + table["validation_images"]
     assert (images == table["train_size"]).all()
-    assert not (tmp_path / "winner.joblib").exists()
+    assert not (tmp_path / "winner.zip").exists()
     summary = summarize_results(table)
     assert len(summary) == 8
 

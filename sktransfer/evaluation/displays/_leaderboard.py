@@ -163,6 +163,7 @@ class LeaderboardDisplay:
 
 def _number_with_interval(mean: float, low: float, high: float) -> str:
     """Write a score to three digits, with its interval if it has one."""
+    mean_text, low_text, high_text = (f"{n:#.3g}".rstrip(".") for n in (mean, low, high))
     if np.isnan(low) or np.isnan(high):
-        return f"{mean:.3g}"
-    return f"{mean:.3g} ({low:.3g} to {high:.3g})"
+        return mean_text
+    return f"{mean_text} ({low_text} to {high_text})"
