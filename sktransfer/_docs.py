@@ -60,6 +60,15 @@ patience : int, default=10
     Epochs without improvement that early stopping bears.{class_weight}
 warm_start : bool, default=False
     Start `fit` from the weights of the last one, with a new optimizer.
+checkpoint : str or path-like, default=None
+    Folder in which `fit` keeps all that it knows as each epoch begins, in a file that is removed
+    when it ends. Where it was cut off, the same `fit` of the same data goes on with the epoch that
+    was under way, in a new process, too, and ends with the bits of one that was not; also where
+    `random_state` is None. With `warm_start` the fitted weights have to be the same as well. Many
+    fits may share a folder, but those of equal parameters and data not at one time. Other data or
+    parameters, `epochs` among them, are another fit, for which training starts anew; a damaged file
+    is warned of. What `callbacks` remember is not kept. `partial_fit` keeps nothing: save the
+    estimator between its calls.
 callbacks : list of keras.callbacks.Callback, default=None
     Copied for each fit, so that no fit sees another's state. Where features are trained on, many
     batches run at a time, but one by one if a callback has a method for batches; its `model` is a
@@ -127,7 +136,8 @@ cache : "auto", path or None, default="auto"
 
 EXTRACTION_PARAMETERS = """\
 batch_size : int, default=None
-    Images in a batch; None is chosen by the backbone and `input_size` alone."""
+    Images in a batch; None is chosen by the backbone and `input_size` alone. Where memory is not
+    enough, it is halved with a warning, and features are those of the smaller size."""
 
 ON_ERROR_PARAMETER = """\
 on_error : {"raise", "nan"}, default="raise"

@@ -6,6 +6,7 @@ so they are worth having; they are private, so they are reached from here alone.
 
 from __future__ import annotations
 
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -23,8 +24,18 @@ __all__ = [
     "StrOptions",
     "check_same_length",
     "check_sample_weight",
+    "names_by_constructor",
+    "parameter_names",
     "validate_parameters",
 ]
+
+names_by_constructor = BaseEstimator._get_param_names.__func__
+"""scikit-learn's own ``_get_param_names``, for a class that has inherited another one."""
+
+
+def parameter_names(cls: type[BaseEstimator]) -> list[str]:
+    """Return the names of the parameters of a class of estimators."""
+    return cls._get_param_names()
 
 
 def validate_parameters(estimator) -> None:

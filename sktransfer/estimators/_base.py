@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -31,10 +33,12 @@ from sktransfer._validation import (
     StrOptions,
     check_same_length,
     check_sample_weight,
+    names_by_constructor,
     validate_parameters,
 )
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
 from sktransfer.backbones._inference import load_ahead, run_padded
+from sktransfer.estimators._checkpoint import Checkpoint, Progress, check_folder
 from sktransfer.estimators._feature_training import train_on_features
 from sktransfer.estimators._forward import predict_features
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
@@ -50,6 +54,7 @@ from sktransfer.estimators._training import (
     Examples,
     Features,
     Plan,
+    RefuseDivergence,
     Rows,
     build_metrics,
     n_batches,
@@ -74,6 +79,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "early_stopping": ["boolean"],
     "patience": [Interval(Integral, 0, None, closed="left")],
     "warm_start": ["boolean"],
+    "checkpoint": [str, os.PathLike, None],
     "callbacks": [list, tuple, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -97,8 +103,12 @@ class NetworkEstimator(BaseEstimator):
 
     _parameter_constraints: dict[str, list] = {**LAYER_CONSTRAINTS, **TRAINING_CONSTRAINTS}
 
+    history_: dict[str, list[float]]
+    epoch_seconds_: list[float]
+    n_iter_: int
+
     # scikit-learn's own, which scikeras replaces by versions that accept any name.
-    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
+    _get_param_names: Any = classmethod(names_by_constructor)
     set_params = BaseEstimator.set_params
     __repr__ = BaseEstimator.__repr__
 
@@ -154,6 +164,10 @@ class NetworkEstimator(BaseEstimator):
         """Let another part of the network train if it begins with an epoch; return whether."""
         return False
 
+    def _stages_between(self, start: int, stop: int) -> list[int]:
+        """Return the epochs behind `start` and before `stop` in which a stage begins."""
+        return []
+
     def _loss_targets(self, encoded: np.ndarray) -> np.ndarray:
         """Return encoded targets as the loss takes them."""
         return encoded
@@ -186,7 +200,7 @@ class NetworkEstimator(BaseEstimator):
             The fitted estimator.
         """
         self._check_parameters()
-        resume = self.warm_start and self.initialized_
+        resume = self.warm_start and self.__sklearn_is_fitted__()
         rows, targets = self._check_data(X, y, reset=not resume)
         self._fit(rows, targets, sample_weight, y, X_val, y_val, resume=resume)
         return self
@@ -210,18 +224,45 @@ class NetworkEstimator(BaseEstimator):
             initial_epoch=self.current_epoch,
             callbacks=self._copied_callbacks(),
         )
+        self.n_iter_ = self.current_epoch
         return self
 
     def _fit(self, rows, targets, sample_weight, y, X_val, y_val, *, resume: bool) -> None:
         """Train on checked data, from the start or from the weights that there are."""
-        examples = self._examples(rows, targets, y, sample_weight)
-        training, validation = self._split(examples, X_val, y_val)
+        training = self._examples(rows, targets, y, sample_weight)
+        validation = self._validation(X_val, y_val)
+        checkpoint = Checkpoint.of(self, training, validation, self.model_ if resume else None)
+        if validation is None:
+            training, validation = self._split(training, checkpoint.random_state)
         if not resume:
-            self._start(training.rows)
-        self._train(training, validation, self.epochs)
+            self._start(training.rows, checkpoint.random_state)
+        self._train(training, validation, checkpoint)
+        self.n_iter_ = self.current_epoch
+        checkpoint.remove()
 
-    def _train(self, training: Examples, validation: Examples | None, epochs: int) -> None:
+    def _train(
+        self, training: Examples, validation: Examples | None, checkpoint: Checkpoint
+    ) -> None:
+        """Train in stages, but for those that are done."""
+        start = self.current_epoch
+        stop = start + self.epochs
+        begins = [start, *self._stages_between(start, stop), stop]
+        for stage, (begin, end) in enumerate(itertools.pairwise(begins)):
+            self._change_stage(begin)
+            if stage >= checkpoint.stage:
+                self._train_stage(training, validation, end - begin, stage, checkpoint)
+
+    def _train_stage(
+        self,
+        training: Examples,
+        validation: Examples | None,
+        epochs: int,
+        stage: int,
+        checkpoint: Checkpoint,
+    ) -> None:
         """Train with a new optimizer and a schedule of its own."""
+        progress = checkpoint.enter(stage, self.history_, self.epoch_seconds_)
+        self.history_, self.epoch_seconds_ = progress.history, progress.seconds
         self._compile(self._trained, self._new_optimizer())
         training = self._to_train_on(training)
         if validation is not None:
@@ -229,14 +270,17 @@ class NetworkEstimator(BaseEstimator):
         rates = self._rates_for(training, epochs)
         if rates is not None:
             self._trained.optimizer.learning_rate = rates[0]
+        n_done = progress.n_epochs
         self._fit_keras_model(
             training,
             validation,
-            epochs=epochs,
+            epochs=epochs - n_done,
             initial_epoch=self.current_epoch,
-            callbacks=self._fit_callbacks_for(validation),
-            rates=rates,
+            callbacks=self._fit_callbacks_for(validation, checkpoint, progress),
+            rates=None if rates is None else rates[n_done * n_batches(training, self.batch_size) :],
         )
+        if rates is not None:  # for what may follow
+            self._trained.optimizer.learning_rate = rates[0]
 
     def _to_train_on(self, training: Examples) -> Examples:
         """Return examples as `_trained` is trained on them."""
@@ -249,6 +293,7 @@ class NetworkEstimator(BaseEstimator):
     def _check_parameters(self) -> None:
         """Check every parameter before anything else is done."""
         validate_parameters(self)
+        check_folder(self.checkpoint)
         if self.warmup_epochs > self.epochs:
             raise ValueError(
                 f"warmup_epochs={self.warmup_epochs} is more than there are: epochs={self.epochs}"
@@ -300,19 +345,23 @@ class NetworkEstimator(BaseEstimator):
             )
         return examples.subset(np.flatnonzero(weights))
 
-    def _split(self, examples: Examples, X_val, y_val) -> tuple[Examples, Examples | None]:
-        """Return what to train on, and the validation data where there are any."""
+    def _validation(self, X_val, y_val) -> Examples | None:
+        """Return the validation data that are given, if they are."""
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"X_val and y_val must be given together, got {missing}=None")
-        if X_val is not None:
-            try:
-                val_rows = self._check_rows(X_val, reset=False)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"X_val: {error}") from error
-            val_targets = self.target_encoder_.encode(y_val, name="y_val")
-            check_same_length("X_val", val_rows, "y_val", val_targets)
-            return examples, Examples(val_rows, val_targets)
+        if X_val is None:
+            return None
+        try:
+            rows = self._check_rows(X_val, reset=False)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"X_val: {error}") from error
+        targets = self.target_encoder_.encode(y_val, name="y_val")
+        check_same_length("X_val", rows, "y_val", targets)
+        return Examples(rows, targets)
+
+    def _split(self, examples: Examples, random_state) -> tuple[Examples, Examples | None]:
+        """Return what to train on, and what is set aside for validation, if it is."""
         split = self.validation_split
         if split is None:
             split = EARLY_STOPPING_SPLIT if self.early_stopping else 0.0
@@ -328,7 +377,7 @@ class NetworkEstimator(BaseEstimator):
                 np.arange(len(examples)),
                 test_size=split,
                 stratify=self.target_encoder_.strata(examples.targets),
-                random_state=check_random_state(self.random_state),
+                random_state=check_random_state(random_state),
             )
         except ValueError as error:
             raise ValueError(
@@ -336,11 +385,14 @@ class NetworkEstimator(BaseEstimator):
             ) from error
         return examples.subset(kept), examples.subset(held_out)
 
-    def _start(self, rows: Rows) -> None:
+    def _start(self, rows: Rows, random_state: Any = None) -> None:
         """Build a network of fresh weights for training on rows, and forget the history."""
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.history_: dict[str, list[float]] = {}
-        self.epoch_seconds_: list[float] = []
+        random_state = self.random_state if random_state is None else random_state
+        self._seed = int(check_random_state(random_state).randint(2**31 - 1))
+        if hasattr(self, "n_iter_"):
+            del self.n_iter_  # not fitted until training has ended
+        self.history_ = {}
+        self.epoch_seconds_ = []
         with seeded_build(self._seed):
             self.model_ = self._build_network()
         self.parameter_counts_ = count_parameters(self.model_)
@@ -386,7 +438,7 @@ class NetworkEstimator(BaseEstimator):
             initial_epoch=initial_epoch,
             batch_size=self.batch_size,
             seed=self._seed,
-            callbacks=callbacks,
+            callbacks=[RefuseDivergence(), *callbacks],
             rates=rates,
             mixing=self._mixing,
             verbose=int(self.verbose),
@@ -395,7 +447,6 @@ class NetworkEstimator(BaseEstimator):
         for name, values in history.items():
             self.history_.setdefault(name, []).extend(values)
         self.epoch_seconds_ = self.epoch_seconds_ + seconds
-        self.n_iter_ = len(self.history_["loss"])
 
     def _train_twin(
         self, network: keras.Model, training: Examples, validation: Examples | None, plan: Plan
@@ -410,20 +461,23 @@ class NetworkEstimator(BaseEstimator):
         """Return fresh callbacks: a callback keeps the state of the fit that it has seen."""
         return copy.deepcopy(list(self.callbacks or ()))
 
-    def _fit_callbacks_for(self, validation: Examples | None) -> list[keras.callbacks.Callback]:
+    def _fit_callbacks_for(
+        self, validation: Examples | None, checkpoint: Checkpoint, progress: Progress
+    ) -> list[keras.callbacks.Callback]:
         """Return the user's callbacks and those that the parameters ask for."""
+        before, after = [], []
         stops_early = self.early_stopping and validation is not None
-        callbacks = self._copied_callbacks()
         if self.ema_momentum is not None:
             # What is evaluated, and kept as the best, are the averages.
-            callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=stops_early))
+            before.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=stops_early))
         if stops_early:
-            callbacks.append(
+            after.append(
                 keras.callbacks.EarlyStopping(
                     monitor="val_loss", patience=self.patience, restore_best_weights=True
                 )
             )
-        return callbacks
+        before += checkpoint.keepers(progress, *after)
+        return [*before, *self._copied_callbacks(), *after]
 
     def _rates_for(self, training: Examples, epochs: int) -> np.ndarray | None:
         """Return the learning rate before and after each step, or None where it is constant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 
@@ -152,6 +153,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
         warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -195,6 +197,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

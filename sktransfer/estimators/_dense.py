@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import keras
@@ -92,6 +93,7 @@ class DenseHead(_DenseNetwork, NetworkClassifier):
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
         warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -120,6 +122,7 @@ class DenseHead(_DenseNetwork, NetworkClassifier):
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -179,6 +182,7 @@ class DenseHeadRegressor(_DenseNetwork, NetworkRegressor):
         early_stopping: bool = False,
         patience: int = 10,
         warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -204,6 +208,7 @@ class DenseHeadRegressor(_DenseNetwork, NetworkRegressor):
         self.early_stopping = early_stopping
         self.patience = patience
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

@@ -71,10 +71,6 @@ class _EpochLayout(keras.callbacks.Callback):
         rates = self._plan.rates[n_before * self._n_steps :][: self._n_steps + 1]
         return rates[1:] / rates[:-1]
 
-    def on_train_end(self, logs: dict | None = None) -> None:
-        if self._plan.rates is not None:
-            self.model.optimizer.learning_rate = self._plan.rates[0]
-
 
 def _looks_at_batches(callback: keras.callbacks.Callback) -> bool:
     """Return whether a callback is to be called for every batch."""

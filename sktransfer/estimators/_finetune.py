@@ -135,8 +135,8 @@ class _FineTune(ImageNetwork):
     def _trained(self) -> keras.Model:
         return self.model_.get_layer("head") if self._trains_head_alone else self.model_
 
-    def _start(self, rows: Rows) -> None:
-        super()._start(rows)
+    def _start(self, rows: Rows, random_state: int | None = None) -> None:
+        super()._start(rows, random_state)
         backbone = self.model_.get_layer("backbone")
         # Decided once a network is built: parameters may be set anew behind a fitted estimator.
         self._batch_norm = self.batch_norm
@@ -159,12 +159,8 @@ class _FineTune(ImageNetwork):
         self._lowest_trained = min(first, self._lowest_trained)
         self.parameter_counts_ = count_parameters(self.model_)
 
-    def _train(self, training: Examples, validation: Examples | None, epochs: int) -> None:
-        stages, start = self._stages, self.current_epoch
-        begins = [start, *(epoch for epoch in stages if start < epoch < start + epochs)]
-        for begin, end in zip(begins, [*begins[1:], start + epochs], strict=True):
-            self._change_stage(begin)
-            super()._train(training, validation, end - begin)
+    def _stages_between(self, start: int, stop: int) -> list[int]:
+        return [epoch for epoch in self._stages if start < epoch < stop]
 
     def _change_stage(self, epoch: int) -> bool:
         part = [part for begin, part in self._stages.items() if begin <= epoch][-1]
@@ -345,6 +341,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
         warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -395,6 +392,7 @@ class FineTuneClassifier(_FineTune, NetworkClassifier):
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -495,6 +493,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         early_stopping: bool = False,
         patience: int = 10,
         warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -542,6 +541,7 @@ class FineTuneRegressor(_FineTune, NetworkRegressor):
         self.early_stopping = early_stopping
         self.patience = patience
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

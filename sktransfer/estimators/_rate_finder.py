@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,10 +159,12 @@ def find_learning_rate(
         early_stopping=False,
         validation_split=None,
         warm_start=False,
+        checkpoint=None,
         epochs=-(-n_steps // n_batches(y, estimator.batch_size)),
         callbacks=[sweep],
     )
-    trial.fit(X, y)
+    with suppress(FloatingPointError):  # a rate that is far too large is worth knowing
+        trial.fit(X, y)
     rates, losses = sweep.rates[: len(sweep.losses)], np.array(sweep.losses)
     return LearningRateDisplay(rates, losses, _steepest(rates, losses))
 

@@ -8,6 +8,7 @@ comes from an explicit seed, so that two fits agree to the bit and nothing globa
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -150,8 +151,23 @@ class EpochTimer(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self._start)
 
 
+class RefuseDivergence(keras.callbacks.Callback):
+    """End training with an error where the loss of an epoch is no number any more.
+
+    It is the error of a computation, as NumPy raises it, and none of a wrong argument.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        loss = (logs or {})["loss"]
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss is {loss} in epoch {epoch + 1}: training has diverged. Lower "
+                "learning_rate, set global_clipnorm=1, and check the targets and the scale of X"
+            )
+
+
 class FollowRates(keras.callbacks.Callback):
-    """Set the learning rate after each step, then put it back for what may follow.
+    """Set the learning rate after each step.
 
     Keras' own schedules belong to an optimizer for good, so that nothing could be trained after
     their end.
@@ -164,9 +180,6 @@ class FollowRates(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._step += 1
         self.model.optimizer.learning_rate = self._rates[self._step]
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        self.model.optimizer.learning_rate = self._rates[0]
 
 
 @dataclass(frozen=True)

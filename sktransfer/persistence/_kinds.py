@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sktransfer._validation import parameter_names
 from sktransfer.persistence._errors import PersistenceError
 from sktransfer.persistence._neighbours import with_tree, without_tree
 from sktransfer.persistence._networks import check_classes, check_variables
@@ -51,7 +52,7 @@ def _parts_of_estimator(estimator: BaseEstimator) -> dict[str, Any]:
     requests = state.pop(REQUESTS, None)
     if isinstance(estimator, KNeighborsClassifier):
         state = without_tree(state)
-    parameters = {name: state.pop(name) for name in estimator._get_param_names()}
+    parameters = {name: state.pop(name) for name in parameter_names(type(estimator))}
     _check_state(type(estimator), parameters, state)
     return {
         "parameters": parameters,
@@ -63,7 +64,7 @@ def _parts_of_estimator(estimator: BaseEstimator) -> dict[str, Any]:
 def _estimator(cls: Any, parts: dict[str, Any]) -> BaseEstimator:
     _check_names(cls, "part", parts, ["parameters", "state", "requests"])
     parameters, state = parts["parameters"], parts["state"]
-    _check_names(cls, "parameter", parameters, cls._get_param_names())
+    _check_names(cls, "parameter", parameters, parameter_names(cls))
     _check_state(cls, parameters, state)
     if NETWORK in state:
         check_variables(state[NETWORK])
