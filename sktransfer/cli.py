@@ -276,7 +276,7 @@ def _add_predict(commands) -> None:
         "winner",
         type=Path,
         metavar="WINNER",
-        help="winner.joblib of a benchmark, or its folder; it is a pickle: trust its origin",
+        help="winner.zip of a benchmark, or its folder; no code of it is run",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="image files, of any size")
     parser.add_argument(

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from sktransfer import LinearProbe, MobileNetFeatures
 from sktransfer.cache import DiskStore
 from sktransfer.cli import main
 from sktransfer.evaluation import run_benchmark
-from sktransfer.images import ImageReader
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -33,17 +32,16 @@ def image_folder(tmp_path, small_images, small_labels):
 
 @pytest.fixture
 def finished_run(tmp_path, image_folder):
-    """The folder of a benchmark of logistic regression on pixels."""
+    """The folder of a benchmark of a probe on a network of random weights."""
 
-    def make_estimator(strategy, *, recipe, **parameters):
-        flatten = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 48)})
-        steps = [ImageReader(size=(4, 4)), flatten, LogisticRegression(**parameters)]
-        return Pipeline([(type(step).__name__, step) for step in steps])
+    def make_estimator(strategy, *, recipe, random_state=0):
+        features = MobileNetFeatures(weights=None, input_size=32, random_state=random_state)
+        return make_pipeline(features, StandardScaler(), LinearProbe(C=1.0))
 
     output = tmp_path / "run"
     run_benchmark(
         "folder",
-        ["pixels"],
+        ["probe"],
         output=output,
         data=image_folder,
         make_estimator=make_estimator,
@@ -172,7 +170,7 @@ def test_predict_labels_what_it_can_read(finished_run, image_folder, tmp_path, c
     assert {row[1] for row in rows} == {"bricks", "grass", "sky"}
     assert sum(float(row[2]) for row in rows) == pytest.approx(1, abs=2e-4)
     assert str(bad) in captured.err
-    assert main(["predict", str(finished_run / "winner.joblib"), good]) == 0
+    assert main(["predict", str(finished_run / "winner.zip"), good]) == 0
 
 
 def test_predict_needs_a_winner(tmp_path, capsys):
@@ -183,7 +181,7 @@ def test_predict_needs_a_winner(tmp_path, capsys):
 def test_report_makes_the_table_anew(finished_run, capsys):
     (finished_run / "results.csv").unlink()
     assert main(["report", str(finished_run)]) == 0
-    assert "pixels" in capsys.readouterr().out
+    assert "probe" in capsys.readouterr().out
     assert (finished_run / "results.csv").exists()
     assert main(["report", str(finished_run / "cells")]) == 2
 

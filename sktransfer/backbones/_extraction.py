@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from sktransfer.backbones._engine import shared_engine
+from sktransfer.backbones._affordable import with_affordable_batches
+from sktransfer.backbones._engine import Run, shared_engine
 from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.backbones._network import NetworkRecipe
 from sktransfer.cache import Store, row_keys
@@ -37,21 +38,40 @@ def extract(
 ) -> np.ndarray:
     """Return the features (n_images, n_features) of a recipe's network, float32.
 
-    A `batch_size` of None is the network's own. Images whose positions are in `unreadable` once
-    they have been taken get rows of NaN, and come neither into the network nor into the store.
+    A `batch_size` of None is the network's own; it is halved where memory is not enough. Images
+    whose positions are in `unreadable` once they have been taken get rows of NaN, and come neither
+    into the network nor into the store.
     """
+    engine = shared_engine(recipe)
+    features = np.empty((len(images), engine.n_features), dtype=np.float32)
+
+    def fill(batch_size: int) -> None:
+        _fill(features, engine.run, recipe, images, batch_size, store, verbose, unreadable)
+
+    with_affordable_batches(fill, recipe, batch_size or engine.batch_size)
+    return features
+
+
+def _fill(
+    features: np.ndarray,
+    run: Run,
+    recipe: NetworkRecipe,
+    images: Images,
+    batch_size: int,
+    store: Store | None,
+    verbose: bool,
+    unreadable: Container[int],
+) -> None:
+    """Compute all rows of `features`, or look them up."""
     from tqdm import tqdm
 
-    engine = shared_engine(recipe)
-    batch_size = batch_size or engine.batch_size
     context = _context(recipe, batch_size)
-    features = np.empty((len(images), engine.n_features), dtype=np.float32)
     waiting: dict[bytes, tuple[np.ndarray, list[int]]] = {}  # image, and its rows, by key
 
-    def run(n: int) -> None:
+    def run_waiting(n: int) -> None:
         keys = list(itertools.islice(waiting, n))
         batch = [waiting.pop(key) for key in keys]
-        found = run_padded(engine.run, np.stack([image for image, _ in batch]), batch_size)
+        found = run_padded(run, np.stack([image for image, _ in batch]), batch_size)
         for (_, rows), values in zip(batch, found, strict=True):
             features[rows] = values
             bar.update(len(rows))
@@ -76,10 +96,9 @@ def extract(
                     features[row] = values
                     bar.update()
             while len(waiting) >= batch_size:
-                run(batch_size)
+                run_waiting(batch_size)
         if waiting:
-            run(len(waiting))
-    return features
+            run_waiting(len(waiting))
 
 
 def _context(recipe: NetworkRecipe, batch_size: int) -> str:

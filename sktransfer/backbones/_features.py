@@ -204,9 +204,16 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             If an image cannot be read and ``on_error="raise"``.
         ValueError
             If X is not images of the kind that `fit` was given.
+        WeightsError
+            If a transformer that was saved and loaded finds another file of weights than it was
+            fitted with; a `MissingWeightsError` if it finds none.
+        MemoryError
+            If memory is not enough for a single image.
 
         Warns
         -----
+        RuntimeWarning
+            If memory is not enough for a batch, and smaller ones are taken.
         UnreadableImagesWarning
             If an image cannot be read and ``on_error="nan"``. Nothing is kept on the transformer,
             which several threads may use at a time.

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sktransfer._errors import WeightsError, unknown_name
+from sktransfer._errors import unknown_name
 from sktransfer.backbones._precision import in_bfloat16
 from sktransfer.backbones._registry import BackboneSpec, get_backbone
-from sktransfer.backbones._weights import Weights, resolve_weights
+from sktransfer.backbones._weights import Weights, find_again
 from sktransfer.images._batch import ImageBatch
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def build_backbone(recipe: NetworkRecipe) -> keras.Model:
 
     spec = get_backbone(recipe.backbone)
     with seeded_build(recipe.seed):
-        backbone = spec.build((*recipe.input_size, 3), _present(recipe, spec))
+        backbone = spec.build((*recipe.input_size, 3), find_again(spec, recipe.weights))
         maps = backbone.outputs  # `output` is missing where a backbone is Sequential
         if recipe.layers is not None:
             maps = [_map_of(backbone, name) for name in recipe.layers]
@@ -272,17 +272,3 @@ def attach_backbone(recipe: NetworkRecipe, backbone: keras.Model) -> keras.Model
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
         tensor = preprocessing_layers(tensor, get_backbone(recipe.backbone), recipe.preprocessing)
         return keras.Model(pixels, pool_maps(backbone(tensor), recipe.pooling))
-
-
-def _present(recipe: NetworkRecipe, spec: BackboneSpec) -> Weights:
-    """Find a recipe's weights again where it was made on another machine."""
-    weights = recipe.weights
-    if weights.path is None or weights.path.exists():
-        return weights
-    found = resolve_weights(spec, "imagenet")
-    if found.sha256 != weights.sha256:
-        raise WeightsError(
-            f"The weights of {spec.name} that this estimator was fitted with are not here: it "
-            f"needs SHA-256 {weights.sha256}, found {found.path} with {found.sha256}"
-        )
-    return found

@@ -18,6 +18,11 @@ LARGEST_BATCH = 32
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
+OUT_OF_MEMORY = "alloc"
+"""In what errors say where memory was not enough, which have a type in common with all others:
+"std::bad_alloc", "Failed to allocate 402653184 bytes of memory", "can't alloc".
+"""
+
 
 def check_openvino() -> None:
     """Say how OpenVINO is to be had where it is missing."""
@@ -45,6 +50,11 @@ def run_with_openvino(network: keras.Model, precision: str) -> Callable[[np.ndar
         return core.compile_model(fixed, "CPU", {"INFERENCE_PRECISION_HINT": HINTS[precision]})
 
     def run(pixels: np.ndarray) -> np.ndarray:
-        return compiled(pixels.shape).infer_new_request(pixels.astype(np.float32))[0]
+        try:
+            return compiled(pixels.shape).infer_new_request(pixels.astype(np.float32))[0]
+        except RuntimeError as error:
+            if OUT_OF_MEMORY in str(error):
+                raise MemoryError(f"OpenVINO: {error}") from error
+            raise
 
     return run

@@ -6,7 +6,7 @@ import importlib.util
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Weights",
     "are_at_hand",
+    "find_again",
     "load_weights",
     "locate",
     "own_folder",
@@ -95,7 +96,8 @@ def _given_weights(spec: BackboneSpec, path: Path) -> Weights:
             f"weights={str(path)!r}: there is no such file; "
             "weights must be 'imagenet', the path of a file or None"
         )
-    return Weights(spec.name, "file", path, digest(path, "sha256"))
+    # Absolute, as an estimator may be restored where another folder is the current one.
+    return Weights(spec.name, "file", path.absolute(), digest(path, "sha256"))
 
 
 def _imagenet_weights(spec: BackboneSpec) -> Weights:
@@ -106,7 +108,71 @@ def _imagenet_weights(spec: BackboneSpec) -> Weights:
         )
     kind, path = locate(spec.weights) or ("file", _fetch(spec, spec.weights))
     verify(spec.weights, path)
-    return Weights(spec.name, kind, path, digest(path, "sha256"))
+    return Weights(spec.name, kind, path.absolute(), digest(path, "sha256"))
+
+
+def find_again(spec: BackboneSpec, weights: Weights) -> Weights:
+    """Find the very file that an estimator was fitted with, here or on another machine.
+
+    Parameters
+    ----------
+    spec : BackboneSpec
+        The backbone that they are for.
+    weights : Weights
+        What `resolve_weights` once found. Its file counts wherever it lies among the places that
+        are searched, but no file of another hash does.
+
+    Returns
+    -------
+    weights : Weights
+        The same, with the path of the file.
+
+    Raises
+    ------
+    MissingWeightsError
+        If there is no such file, and none to download under its name.
+    WeightsError
+        If there are only files of another hash.
+    """
+    if weights.path is None:
+        return weights
+    places = _places_again(spec, weights.path)
+    there = [path for path in places if path.is_file()]
+    if not there and spec.weights is not None and weights.path.name == spec.weights.file_name:
+        there = [_fetch(spec, spec.weights)]
+    found = {path: digest(path, "sha256") for path in there}
+    for path, sha256 in found.items():
+        if sha256 == weights.sha256:
+            return replace(weights, path=path)
+    raise _not_found_again(weights, places, found)
+
+
+def _not_found_again(
+    weights: Weights, places: list[Path], found: dict[Path, str]
+) -> WeightsError | MissingWeightsError:
+    """Build the error that says which file an estimator needs, and what there is instead."""
+    assert weights.path is not None
+    needed = (
+        f"This estimator was fitted with weights of backbone {weights.backbone!r} from "
+        f"{weights.path.name} with SHA-256 {weights.sha256}"
+    )
+    way = (
+        "Put it there, or into a folder that the environment variable SKTRANSFER_WEIGHTS names, or "
+        "fit the estimator anew"
+    )
+    if not found:
+        looked = ", ".join(map(str, places))
+        return MissingWeightsError(f"{needed}, and there is no such file at {looked}. {way}.")
+    others = ", ".join(f"{path} has SHA-256 {sha256}" for path, sha256 in found.items())
+    return WeightsError(f"{needed}; {others}, so it is another file. {way}.")
+
+
+def _places_again(spec: BackboneSpec, path: Path) -> list[Path]:
+    """List where a file that once was at `path` may be now, its own place first."""
+    places = [path]
+    if spec.weights is not None and path.name in (spec.weights.file_name, *spec.weights.aliases):
+        places += [place for _, place in _places(spec.weights)]
+    return list(dict.fromkeys([*places, own_folder() / path.name]))
 
 
 def are_at_hand(spec: BackboneSpec) -> bool:

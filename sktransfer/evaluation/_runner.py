@@ -207,7 +207,8 @@ def run_benchmark(
             table = write_report(record.folder)
             if save_winner and len(pools) == 1:
                 bar.set_description("winner")
-                refit_winner(record, table, builder, *pools.values(), trusted=trusted)
+                (pool,) = pools.values()
+                refit_winner(record, table, builder, pool, trusted)
             bar.update()
     return table
 

@@ -61,7 +61,8 @@ def save(
     -----
     What a pickle keeps is kept, to the last bit: parameters, fitted attributes, weights, the state
     of an optimizer and of random generators. As in a pickle, frozen backbones are not stored: they
-    are known by name and the hash of their weights, and needed on the machine that predicts.
+    are known by name and the hash of their weights, and needed on the machine that predicts: a file
+    of another hash is refused there.
     Estimators and arrays in several places are stored once; lists and dicts for each place.
 
     Examples

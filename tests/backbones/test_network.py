@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 
 from sktransfer._errors import WeightsError
-from sktransfer.backbones import _network
 from sktransfer.backbones._network import (
     NetworkRecipe,
     build_network,
@@ -225,14 +225,15 @@ def test_random_weights_follow_the_seed():
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' saving
 def test_weights_that_moved_are_found_by_their_hash(monkeypatch, tmp_path):
     network = build_network(RECIPE)
-    here = tmp_path / "here.weights.h5"
-    network.get_layer("backbone").save_weights(here)
-    found = Weights("mobilenet", "file", here, "0" * 64)
-    monkeypatch.setattr(_network, "resolve_weights", lambda spec, weights: found)
+    there = tmp_path / "mine.weights.h5"
+    network.get_layer("backbone").save_weights(there)
+    sha256 = hashlib.sha256(there.read_bytes()).hexdigest()
+    monkeypatch.setenv("SKTRANSFER_WEIGHTS", str(tmp_path))
 
-    moved = replace(RECIPE, weights=replace(found, path=tmp_path / "gone.weights.h5"), seed=2)
-    assert all(map(np.array_equal, build_network(moved).get_weights(), network.get_weights()))
+    moved = Weights("mobilenet", "file", tmp_path / "gone" / there.name, sha256)
+    found = build_network(replace(RECIPE, weights=moved, seed=2))
+    assert all(map(np.array_equal, found.get_weights(), network.get_weights()))
 
-    others = replace(moved, weights=replace(moved.weights, sha256="1" * 64))
-    with pytest.raises(WeightsError, match=r"mobilenet .*fitted with are not here.*1111"):
-        build_network(others)
+    others = replace(moved, sha256="1" * 64)
+    with pytest.raises(WeightsError, match=f"1111; {there} has SHA-256 {sha256}"):
+        build_network(replace(RECIPE, weights=others))

@@ -18,7 +18,7 @@ import pytest
 from sktransfer._errors import MissingWeightsError, WeightsError
 from sktransfer.backbones import _weights, _weights_hashes
 from sktransfer.backbones._registry import WeightsFile, get_backbone
-from sktransfer.backbones._weights import Weights, load_weights, resolve_weights
+from sktransfer.backbones._weights import Weights, find_again, load_weights, resolve_weights
 
 CONTENT = b"weights of a tiny network"
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -279,6 +279,76 @@ def test_unchanged_file_is_hashed_once(spec, folders, monkeypatch):
     first = resolve_weights(spec, path)
     monkeypatch.setattr(_weights_hashes.hashlib, "new", None)
     assert resolve_weights(spec, path) == first
+
+
+# Found again -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [UPSTREAM, ALIAS, "mine.weights.h5"])
+def test_a_file_that_moved_is_found_by_its_hash(spec, folders, name):
+    before = write(folders / name)
+    fitted = resolve_weights(spec, before)
+    assert find_again(spec, fitted) == fitted
+
+    after = before.rename(folders / "weights" / name)
+
+    assert find_again(spec, fitted) == replace(fitted, path=after)
+
+
+def test_the_right_file_is_taken_where_another_is_in_its_place(spec, folders):
+    fitted = resolve_weights(spec, write(folders / "keras" / "models" / ALIAS))
+    write(fitted.path, b"another file")
+    right = write(folders / "weights" / ALIAS)
+
+    assert find_again(spec, fitted).path == right
+
+
+@pytest.mark.parametrize("name", [UPSTREAM, "mine.weights.h5"])
+def test_a_changed_file_is_refused_with_both_hashes(spec, folders, name):
+    fitted = resolve_weights(spec, write(folders / name))
+    write(fitted.path, b"changed")
+
+    with pytest.raises(WeightsError) as caught:
+        find_again(spec, fitted)
+
+    assert not isinstance(caught.value, MissingWeightsError)
+    for part in ("'tiny'", str(fitted.path), SHA256, hashlib.sha256(b"changed").hexdigest()):
+        assert part in str(caught.value)
+
+
+def test_a_missing_file_is_named_with_its_hash_and_where_to_put_it(spec, folders):
+    fitted = resolve_weights(spec, write(folders / "mine.weights.h5"))
+    fitted.path.unlink()
+
+    with pytest.raises(MissingWeightsError, match="fit the estimator anew") as caught:
+        find_again(spec, fitted)
+
+    for part in (SHA256, str(fitted.path), str(folders / "weights" / "mine.weights.h5")):
+        assert part in str(caught.value)
+
+
+def test_a_file_of_upstreams_name_is_downloaded_again(spec, folders):
+    fitted = resolve_weights(spec, write(folders / UPSTREAM))
+    fitted.path.unlink()
+    with pytest.raises(MissingWeightsError, match="not on this machine, and downloading"):
+        find_again(spec, fitted)
+
+    write(folders / "upstream" / "remote.h5")
+
+    found = find_again(spec, fitted)
+    assert found == replace(fitted, path=folders / "keras" / "models" / UPSTREAM)
+
+
+def test_paths_are_kept_for_other_folders(spec, folders, monkeypatch):
+    write(folders / "mine.weights.h5")
+    monkeypatch.chdir(folders)
+    assert resolve_weights(spec, "mine.weights.h5").path == folders / "mine.weights.h5"
+    write(folders / "weights" / ALIAS)
+    monkeypatch.setenv("SKTRANSFER_WEIGHTS", "weights")
+    assert resolve_weights(spec, "imagenet").path == folders / "weights" / ALIAS
+
+
+# Pickles, imports ------------------------------------------------------------------------------
 
 
 def test_weights_can_be_pickled(spec, folders):

@@ -170,7 +170,7 @@ def run(dataset, output, strategies=("cnn", "knn", "linear_probe"), backbones=("
         output=output,
         make_estimator=make_estimator,
         progress=False,
-        **how,
+        **{"trusted": OWN, **how},
     )
 
 
@@ -217,7 +217,7 @@ def test_validation_images_go_through_the_backbone_to_its_network(dataset, tmp_p
 
 
 def test_what_is_written(dataset, tmp_path):
-    run(dataset, tmp_path, ["cnn", "knn"], ["a"], trusted=OWN)
+    run(dataset, tmp_path, ["cnn", "knn"], ["a"])
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {name for name in names if not name.startswith("figures/")} == {
         "run.json",
@@ -361,13 +361,11 @@ def save_images(folder, labels, sizes):
 
 
 def test_images_of_any_size_are_labelled(dataset, tmp_path):
-    run(dataset, tmp_path / "run", ["cnn"], trusted=OWN)
+    run(dataset, tmp_path / "run", ["cnn"])
     files = save_images(tmp_path, ["red", "blue"], [(30, 20), (8, 8)])
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
-    labels, errors = label_images(
-        tmp_path / "run", [files[0], bad, files[1]], top=2, trusted=OWN
-    )
+    labels, errors = label_images(tmp_path / "run", [files[0], bad, files[1]], top=2, trusted=OWN)
     assert labels["file"].tolist() == [files[0]] * 2 + [files[1]] * 2
     assert labels["label"].tolist()[::2] == ["red", "blue"]
     assert (labels["probability"].to_numpy()[::2] > labels["probability"].to_numpy()[1::2]).all()
@@ -377,7 +375,7 @@ def test_images_of_any_size_are_labelled(dataset, tmp_path):
 
 
 def test_the_winner_holds_no_code(dataset, tmp_path):
-    run(dataset, tmp_path, ["linear_probe"], ["a"], trusted=OWN)
+    run(dataset, tmp_path, ["linear_probe"], ["a"])
     files = save_images(tmp_path, ["red"], [(8, 8)])
     winner = load(tmp_path / "winner.zip", trusted=OWN)
     assert winner.score(dataset.X_test, dataset.y_test) == 1
@@ -390,25 +388,26 @@ def test_the_winner_holds_no_code(dataset, tmp_path):
 
 def test_a_winner_that_cannot_be_saved_is_told_of_and_scored(dataset, tmp_path):
     with pytest.warns(UserWarning, match=r"winner is not saved: .*Network.*among trusted"):
-        table = run(dataset, tmp_path, ["cnn", "knn"], ["a"])
+        table = run(dataset, tmp_path, ["cnn", "knn"], ["a"], trusted=())
     assert (table["error"] == "").all()
     assert (tmp_path / "report.html").exists()
     winner = json.loads((tmp_path / "winner.json").read_text())
     assert winner["test_accuracy"] == 100
     with pytest.raises(FileNotFoundError, match=r"no classifier at .*Network.*cannot be saved"):
         label_images(tmp_path, ["a.png"])
+    run(dataset, tmp_path, ["cnn", "knn"], ["a"], trusted=())
     assert FITS == [48, 60]
-    run(dataset, tmp_path, ["cnn", "knn"], ["a"], trusted=OWN)
+    run(dataset, tmp_path, ["cnn", "knn"], ["a"])
     assert FITS == [48, 60, 60]
     assert json.loads((tmp_path / "winner.json").read_text())["not_saved"] is None
     assert load(tmp_path / "winner.zip", trusted=OWN).epochs == 4
 
 
 def test_an_older_winner_does_not_stand_for_one_that_cannot_be_saved(dataset, tmp_path):
-    run(dataset, tmp_path, ["knn"], ["a"], trusted=OWN)
+    run(dataset, tmp_path, ["knn"], ["a"])
     assert (tmp_path / "winner.zip").exists()
     with pytest.warns(UserWarning, match="the winner is not saved"):
-        run(dataset, tmp_path, ["cnn", "knn"], ["a"])
+        run(dataset, tmp_path, ["cnn", "knn"], ["a"], trusted=())
     assert json.loads((tmp_path / "winner.json").read_text())["strategy"] == "cnn"
     assert not (tmp_path / "winner.zip").exists()
 
@@ -420,7 +419,7 @@ def test_trusted_are_classes(dataset, tmp_path):
 
 
 def test_top_is_checked_against_the_classes(dataset, tmp_path):
-    run(dataset, tmp_path, ["cnn"], trusted=OWN)
+    run(dataset, tmp_path, ["cnn"])
     with pytest.raises(ValueError, match=r"top must be in 1\.\.3"):
         label_images(tmp_path, ["a.png"], top=4)
 
@@ -429,8 +428,7 @@ def test_folders_of_mixed_sizes(tmp_path):
     labels = sorted(COLOURS) * 10
     sizes = [(8 + i, 8) for i in range(30)]
     files = save_images(tmp_path / "data", labels, sizes)
-    data = tmp_path / "data"
-    table = run("folder", tmp_path / "run", ["cnn", "knn"], ["a"], data=data, trusted=OWN)
+    table = run("folder", tmp_path / "run", ["cnn", "knn"], ["a"], data=tmp_path / "data")
     assert (table["test_accuracy"] == 100).all()
     winner = json.loads((tmp_path / "run" / "winner.json").read_text())
     assert winner["image_size"] is None
@@ -569,12 +567,12 @@ def test_sizes_and_datasets_are_crossed_with_strategies(dataset, tmp_path):
 def test_a_run_is_resumed_with_what_it_was_given(dataset, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path, ["cnn", "interrupted"], ["a"], n_repeats=2, epochs=2)
-    with pytest.raises(TypeError, match=r"begun with \['dataset', 'make_estimator'\]"):
+    with pytest.raises(TypeError, match=r"begun with \['dataset', 'make_estimator', 'trusted'\]"):
         resume_benchmark(tmp_path)
     SINGLE["interrupted"] = Network
     try:
         table = resume_benchmark(
-            tmp_path, dataset=dataset, make_estimator=make_estimator, progress=False
+            tmp_path, dataset=dataset, make_estimator=make_estimator, trusted=OWN, progress=False
         )
     finally:
         SINGLE["interrupted"] = Interrupted
