@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sktransfer._forks import refuse_fork
+
 build_lock = threading.RLock()
 """Held while networks are built: Keras counts layer names and draws seeds globally."""
 
@@ -18,6 +20,7 @@ def seeded_build(seed: int) -> Iterator[None]:
     They take their seeds from Python's own generator, the only global state that is touched. It is
     put back afterwards, and a lock lets threads build at once.
     """
+    refuse_fork()  # before the lock, which another thread may have held as the process forked
     with build_lock:
         state = random.getstate()
         random.seed(seed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktransfer._seeding import seeded_build
 from sktransfer.backbones._graph import maker_of, sources_of, tensors_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def fold_batch_norms(network: keras.Model) -> keras.Model:
         # An Identity takes none of the arguments (training, mask) of what it stands for.
         return layer(args[0]) if layer.name in idle else layer(*args, **kwargs)
 
-    remade = keras.models.clone_model(network, clone_function=remake, call_function=call)
+    with seeded_build(0):  # remade layers draw seeds, of no meaning here, from Python's generator
+        remade = keras.models.clone_model(network, clone_function=remake, call_function=call)
     for name, norm in folds.items():
         remade.get_layer(name).set_weights(_folded_weights(network.get_layer(name), norm))
     return remade

@@ -2,7 +2,8 @@
 
 The public attributes of a layer (`input`, `output`) tell of its first place in any graph, and leave
 out bare operations, such as the sum of two tensors. Where that does not do, what made a tensor is
-asked of the tensor, as Keras itself does.
+asked of the tensor, as Keras itself does. It has no public name for that: this module is the one
+door to what is not public in Keras.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktransfer._forks import refuse_fork
 from sktransfer.backbones._graph import inputs_of, outputs_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def load_ahead(
     take: Callable[[np.ndarray], np.ndarray], n_rows: int, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (indices, rows) block by block, while a thread takes the next block."""
+    refuse_fork()
     blocks = [
         np.arange(start, min(start + batch_size, n_rows)) for start in range(0, n_rows, batch_size)
     ]
@@ -50,8 +52,14 @@ def run_padded(run: Callable[[np.ndarray], Any], rows: np.ndarray, batch_size: i
     """Run at most `batch_size` rows, padded to exactly so many.
 
     A network computes batches of different sizes in different orders of summation. With one size a
-    row's result does not depend on the rows beside it.
+    row's result does not depend on the rows beside it. Results that are not finite are an error.
     """
     padding = [(0, batch_size - len(rows))] + [(0, 0)] * (rows.ndim - 1)
     result = run(np.pad(rows, padding) if len(rows) < batch_size else rows)
-    return np.asarray(result)[: len(rows)]
+    result = np.asarray(result)[: len(rows)]
+    if not np.isfinite(result).all():
+        raise ValueError(
+            "the network's results are not finite: X holds numbers that it cannot compute with, "
+            f"from {rows.min():.3g} to {rows.max():.3g}. Scale it as the network expects it"
+        )
+    return result

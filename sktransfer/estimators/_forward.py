@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sktransfer._forks import refuse_fork
 from sktransfer.backbones._inference import run_padded
 from sktransfer.estimators._architecture import architecture_of, network_of
 
@@ -18,6 +19,7 @@ BLOCK = 256
 
 def predict_features(network: keras.Model, features: np.ndarray) -> np.ndarray:
     """Return a network's outputs (n_rows, n_outputs) for rows of features, float32."""
+    refuse_fork()
     forward = _forward(architecture_of(network))
     trainable = [tf.convert_to_tensor(variable) for variable in network.trainable_variables]
     others = [tf.convert_to_tensor(variable) for variable in network.non_trainable_variables]

@@ -57,8 +57,7 @@ class Program(keras.Model):
     @property
     def _has_dropout(self) -> bool:
         """Tell whether steps draw random numbers: in XLA that takes longer than all the rest."""
-        layers = self._flatten_layers(include_self=False)
-        return any(isinstance(layer, keras.layers.Dropout) and layer.rate for layer in layers)
+        return any(isinstance(layer, keras.layers.Dropout) and layer.rate for layer in self.layers)
 
     @property
     def _data(self) -> tuple[tf.Variable, ...]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
+from sktransfer._forks import refuse_fork
 from sktransfer._seeding import build_lock
 from sktransfer.estimators._architecture import architecture_of, network_of, training_of
 from sktransfer.estimators._distribution import scope_of
@@ -92,6 +93,7 @@ def _borrowed(
     Whether it is fresh or used makes no difference to what comes out. Where something goes wrong
     meanwhile, the other stays as it was, and the one that was lent is dropped.
     """
+    refuse_fork()
     lent = _take(key) or build()
     network.optimizer.build(network.trainable_variables)
     _copy_numbers(network, lent)

@@ -10,12 +10,14 @@ __all__ = ["PixelRange", "check_pixel_range", "check_pixels", "pixel_dtype"]
 
 PixelRange = Literal["auto"] | tuple[float, float] | None
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_LARGEST = 1e30
+"""Of scaled pixels: what a network sums up of larger ones overflows, and may be clipped unseen."""
+
 _LIMITS: dict[PixelRange, tuple[float, float]] = {
     "auto": (0, 255),
     (0, 1): (0, 1),
     (0, 255): (0, 255),
-    None: (-_FLOAT32_MAX, _FLOAT32_MAX),
+    None: (-_LARGEST, _LARGEST),
 }
 
 

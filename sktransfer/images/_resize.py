@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sktransfer._errors import unknown_name
+from sktransfer._forks import refuse_fork
 
 __all__ = ["INTERPOLATIONS", "check_interpolation", "check_size", "resize"]
 
@@ -66,6 +67,7 @@ def resize(images: np.ndarray, size: Sequence[int], interpolation: str = "biline
     check_interpolation(interpolation)
     if images.shape[-3:-1] == (height, width):
         return images.astype(np.float32)
+    refuse_fork()
 
     import tensorflow as tf
 
