@@ -180,7 +180,8 @@ def cifar10_best(name: str, results: Path) -> str:
             str(row["input_size"]),
             f"{row['val_accuracy']:.1f}",
             f"{row['test_accuracy']:.1f}",
-            f"{row['study_test_accuracy']:.1f}" if row["study_test_accuracy"] != "" else "",
+            # Missing in a row, it is text in all of them.
+            f"{float(row['study_test_accuracy']):.1f}" if row["study_test_accuracy"] != "" else "",
             f"{row['minutes']:.1f}",
             f"`{row['command']}`",
         ]
