@@ -318,27 +318,40 @@ def _backbones(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_group(commands, name: str, text: str, more: str):
+    """Describe a command that has actions, and return what they are added to."""
+    parser = commands.add_parser(name, help=text, description=f"{_sentence(text)} {more}")
+    return parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+
+
+def _add_action(actions, name: str, run, text: str) -> argparse.ArgumentParser:
+    """Describe one action of a command."""
+    parser = actions.add_parser(name, help=text, description=_sentence(text))
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _sentence(text: str) -> str:
+    """Write a short help as a sentence; capitals further on stay, unlike with str.capitalize."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def _add_weights(commands) -> None:
     """Describe ``sktransfer weights``."""
-    parser = commands.add_parser(
+    actions = _add_group(
+        commands,
         "weights",
-        help="list, fetch, check and carry files of pretrained weights",
-        description=(
-            "List, fetch, check and carry files of pretrained weights. To a machine without a "
-            "network they travel as an exported file or folder."
-        ),
+        "list, fetch, check and carry files of pretrained weights",
+        "To a machine without a network they travel as an exported file or folder.",
     )
-    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    _add_weights_action(actions, "list", _weights_list, "list the files and where they are")
-    fetch = _add_weights_action(
-        actions, "fetch", _weights_fetch, "download what is not on this machine"
-    )
+    _add_action(actions, "list", _weights_list, "list the files and where they are")
+    fetch = _add_action(actions, "fetch", _weights_fetch, "download what is not on this machine")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="backbones")
-    verify = _add_weights_action(
+    verify = _add_action(
         actions, "verify", _weights_verify, "hash files anew, and compare with what they must be"
     )
     _add_weights_names(verify)
-    export = _add_weights_action(
+    export = _add_action(
         actions, "export", _weights_export, "write files into one, for another machine"
     )
     export.add_argument(
@@ -348,17 +361,10 @@ def _add_weights(commands) -> None:
         help="a file that ends in .tar, which is replaced, or else a new folder",
     )
     _add_weights_names(export)
-    take_in = _add_weights_action(
+    take_in = _add_action(
         actions, "import", _weights_import, "take in what `export` wrote on another machine"
     )
     take_in.add_argument("path", type=Path, metavar="PATH", help="the file or folder")
-
-
-def _add_weights_action(actions, name: str, run, text: str) -> argparse.ArgumentParser:
-    """Describe one action of ``sktransfer weights``."""
-    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _add_weights_names(parser: argparse.ArgumentParser) -> None:
@@ -423,15 +429,12 @@ def _weights_import(options: argparse.Namespace) -> int:
 
 def _add_cache(commands) -> None:
     """Describe ``sktransfer cache``."""
-    parser = commands.add_parser(
+    actions = _add_group(
+        commands,
         "cache",
-        help="look at, clear, check and carry features that are kept on disk",
-        description=(
-            "Look at, clear, check and carry features that are kept on disk. Between machines they "
-            "travel as exported files; a cache itself belongs on a local disk."
-        ),
+        "look at, clear, check and carry features that are kept on disk",
+        "Between machines they travel as exported files; a cache itself belongs on a local disk.",
     )
-    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     _add_cache_action(actions, "info", _cache_info, "count rows and bytes")
     _add_cache_action(actions, "clear", _cache_clear, "forget all rows")
     _add_cache_action(
@@ -449,8 +452,7 @@ def _add_cache(commands) -> None:
 
 def _add_cache_action(actions, name: str, run, text: str) -> argparse.ArgumentParser:
     """Describe one action of ``sktransfer cache``."""
-    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.set_defaults(run=run)
+    parser = _add_action(actions, name, run, text)
     parser.add_argument("path", type=Path, metavar="PATH", help="the folder of the cache")
     return parser
 
