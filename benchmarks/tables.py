@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -122,25 +123,25 @@ def fill(text: str) -> str:
 
 
 def fill_performance(text: str, results: Path = RESULTS) -> str:
-    """Replace what stands between the marks of each benchmark by its table, if it has been run."""
-    for name in SPEED:
-        table = stored(name, results) if (results / f"{name}.csv").exists() else ""
-        text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
-    return text
+    """Fill in the tables of speed and memory."""
+    return _fill_each(text, dict.fromkeys(SPEED, stored), results)
 
 
 def fill_accuracy(text: str, results: Path = RESULTS) -> str:
-    """Replace what stands between the marks of each benchmark of accuracy, if it has been run."""
-    for name in ACCURACIES:
-        write = cifar10_best if name == "cifar10_best" else stored
-        table = write(name, results) if (results / f"{name}.csv").exists() else ""
-        text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
-    return text
+    """Fill in the tables of accuracy."""
+    writers = {**dict.fromkeys(ACCURACIES, stored), "cifar10_best": cifar10_best}
+    return _fill_each(text, writers, results)
 
 
 def fill_evaluation(text: str, results: Path = RESULTS) -> str:
-    """Replace what stands between the marks of each benchmark of evaluation, if it has been run."""
-    for name, write in (("backbone_ranking", stored), ("cifar10_folds", cifar10_folds)):
+    """Fill in the tables of evaluation."""
+    writers = {"backbone_ranking": stored, "cifar10_folds": cifar10_folds}
+    return _fill_each(text, writers, results)
+
+
+def _fill_each(text: str, writers: Mapping[str, Callable[[str, Path], str]], results: Path) -> str:
+    """Replace what stands between the marks of each benchmark by its table, if it has been run."""
+    for name, write in writers.items():
         table = write(name, results) if (results / f"{name}.csv").exists() else ""
         text = _between(text, f"<!-- {name} -->", f"<!-- /{name} -->", table)
     return text
