@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -31,12 +33,24 @@ class Part:
     """Makes the estimator of a strategy that has no name of its own."""
 
 
+class Checkpointing:
+    """Make estimators that write down their progress, and go on from it where they were killed."""
+
+    def __init__(self, make: Callable, folder: Path) -> None:
+        self._make, self._folder = make, folder
+
+    def __call__(self, *args: Any, **kwargs: Any) -> BaseEstimator:
+        estimator = self._make(*args, **kwargs)
+        network = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+        return estimator.set_params(**{f"{network}checkpoint": self._folder})
+
+
 def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
     """Run those of a part's cells that are not finished."""
     from sktransfer import make_strategy
     from sktransfer.evaluation import run_benchmark
 
-    make = part.make or make_strategy
+    make = Checkpointing(part.make or make_strategy, output / part.folder / "checkpoint")
     run_benchmark(
         dataset,
         part.strategies,
