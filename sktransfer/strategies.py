@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
@@ -254,7 +255,8 @@ def make_strategy(
     weights : "imagenet", path or None, default="imagenet"
         Weights of the backbone.
     **overrides : object
-        Parameters that replace the recipe's, by name. Each goes to every step that has it.
+        Parameters that replace the recipe's, by name. Each goes to every step that has it. Where
+        `epochs` is one of them, stages of `unfreeze` keep their shares of the epochs.
 
     Returns
     -------
@@ -291,7 +293,7 @@ def make_strategy(
                 **(source if "backbone" in _parameters(cls) else {}),
                 **augmentation,
                 **_input(name, recipe, backbone),
-                **strategy.recipes[recipe].get(step, {}),
+                **_in_shares(strategy.recipes[recipe].get(step, {}), overrides),
                 **overrides,
             },
         )
@@ -312,6 +314,20 @@ def _input(name: str, recipe: str, backbone: str) -> Mapping[str, Any]:
     """Return what is particular to the features of a frozen backbone in a recipe."""
     is_frozen = recipe == "best" and not name.startswith(("cnn", "finetune"))
     return BEST_INPUT.get(backbone, {}) if is_frozen else {}
+
+
+def _in_shares(parameters: Mapping[str, Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recipe's parameters with what depends on its epochs and stages fitted to others."""
+    stages, epochs = parameters.get("unfreeze"), overrides.get("epochs")
+    if isinstance(stages, dict) and isinstance(epochs, Integral):
+        # Of stages that fall on one epoch the last one counts.
+        stages = {begin * int(epochs) // parameters["epochs"]: stages[begin] for begin in stages}
+        parameters = {**parameters, "unfreeze": stages}
+    unfrozen = overrides.get("unfreeze", stages)
+    has_frozen_stage = "head" in (unfrozen.values() if isinstance(unfrozen, dict) else [unfrozen])
+    if "frozen_views" in parameters and not has_frozen_stage:
+        parameters = {**parameters, "frozen_views": None}
+    return parameters
 
 
 def _parameters(cls: type[BaseEstimator]) -> list[str]:

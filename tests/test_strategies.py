@@ -95,6 +95,37 @@ def test_frozen_backbones_that_are_known_give_several_depths(name, backbone):
     assert (chosen.pooling, chosen.layers) == ("max", None)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "stages"),
+    [
+        (50, {0: "head", 40: "all"}),
+        (10, {0: "head", 8: "all"}),
+        (2, {0: "head", 1: "all"}),
+        (1, {0: "all"}),
+    ],
+)
+def test_stages_keep_their_shares_of_other_epochs(epochs, stages):
+    assert make_strategy("finetune", epochs=epochs).unfreeze == stages
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "frozen_views"),
+    [
+        ("finetune+augment", {}, 2),
+        ("finetune+augment", {"epochs": 1}, None),
+        ("finetune+augment", {"unfreeze": "all"}, None),
+        ("finetune+augment", {"unfreeze": {0: "head", 1: "all"}}, 2),
+        ("features+augment", {"epochs": 1}, 4),
+        ("features+augment", {"unfreeze": "last_block"}, None),
+    ],
+)
+def test_views_are_frozen_where_a_backbone_is(name, overrides, frozen_views):
+    strategy = make_strategy(name, "mobilenet", weights=None, **overrides)
+
+    assert strategy.frozen_views == frozen_views
+    strategy._check_parameters()  # what `fit` does first
+
+
 def test_pipelines_start_with_features_and_scale_them_in_the_best_recipe():
     best, study = (make_strategy("features", recipe=recipe) for recipe in ("best", "study"))
     assert [type(step) for step in best] == [BackboneFeatures, StandardScaler, DenseHead]
