@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,15 +13,25 @@ import keras
 
 from sktransfer._seeding import seeded_build
 
-_known: WeakKeyDictionary[keras.Model, str] = WeakKeyDictionary()
+_known: WeakKeyDictionary[keras.Model, dict[tuple, str]] = WeakKeyDictionary()
+"""Of each network, by which of its layers train: that may change from stage to stage."""
 
 
 def architecture_of(network: keras.Model) -> str:
     """Return a network's layers as JSON, equal for networks that differ in their numbers alone."""
-    if network not in _known:  # Keras takes milliseconds to write a configuration
+    known = _known.setdefault(network, {})
+    train = tuple(_which_train(network))
+    if train not in known:  # Keras takes milliseconds to write a configuration
         config = _with_stable_names(_without(network.get_config(), "seed"))
-        _known[network] = json.dumps({**config, "name": "network"}, sort_keys=True)
-    return _known[network]
+        known[train] = json.dumps({**config, "name": "network"}, sort_keys=True)
+    return known[train]
+
+
+def _which_train(network: keras.Model) -> Iterator[bool]:
+    for layer in network.layers:
+        yield layer.trainable
+        if isinstance(layer, keras.Model):
+            yield from _which_train(layer)
 
 
 def network_of(architecture: str) -> keras.Model:

@@ -171,6 +171,21 @@ def test_the_head_is_trained_on_features_before_all_is(images, extracted):
     assert fitted.parameter_counts_ == tuner(unfreeze="all", epochs=1).fit(X, y).parameter_counts_
 
 
+@pytest.mark.parametrize("batch_norm", ["inference", "adapt"])
+@pytest.mark.parametrize("first", ["head", "last_block"])
+def test_what_a_later_stage_unfreezes_has_the_rate_of_the_backbone(images, first, batch_norm):
+    def stem(rate):
+        stages = {0: first, 1: "all"}
+        fitted = tuner(
+            unfreeze=stages, batch_norm=batch_norm, epochs=2, backbone_learning_rate=rate
+        ).fit(*images)
+        return fitted.model_.get_layer("backbone").get_layer("stem_conv").get_weights()[0]
+
+    still, moved_by_little, moved_by_much = map(stem, (1e-12, 1e-4, 1e-2))
+    little, much = (np.abs(moved - still).max() for moved in (moved_by_little, moved_by_much))
+    assert 0 < little < much / 10
+
+
 def test_partial_fits_go_through_the_stages(images):
     X, y = images
     fitted = tuner(unfreeze={0: "head", 1: "last_block"})
