@@ -19,8 +19,11 @@ from benchmarks._settings import image_parser, load_images, source_of
 from benchmarks._side_by_side import store
 
 STRATEGIES = ("features", "features+augment", "finetune", "finetune+augment")
-INPUT_SIZES = {"vgg16": 64, "mobilenet": 96}
-"""Height and width that each backbone is given, by all strategies alike."""
+BACKBONES = {
+    "vgg16": {"input_size": 64, "precision": "bfloat16"},
+    "mobilenet": {"input_size": 96},
+}
+"""What suits images of 32x32 pixels and the time there is, by all strategies alike."""
 COLUMNS = (
     "strategy",
     "backbone",
@@ -53,8 +56,7 @@ def make_sized(strategy: str, backbone: str = "mobilenet", *, recipe: str, **par
     """Make a strategy whose backbone is given images of the size that suits it."""
     from sktransfer import make_strategy
 
-    size = INPUT_SIZES[backbone]
-    return make_strategy(strategy, backbone, recipe=recipe, input_size=size, **parameters)
+    return make_strategy(strategy, backbone, recipe=recipe, **BACKBONES[backbone], **parameters)
 
 
 def run(arguments, sizes: Sizes) -> None:
@@ -68,7 +70,7 @@ def run(arguments, sizes: Sizes) -> None:
     run_benchmark(
         Bunch(X=X, y=y, name=source_of(arguments.data)),
         STRATEGIES,
-        INPUT_SIZES,
+        BACKBONES,
         output=arguments.run,
         epochs=sizes.epochs,
         cv=sizes.folds,
