@@ -9,7 +9,6 @@ classes among the bases, so that what they define wins.
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import os
 from collections.abc import Sequence
@@ -37,10 +36,10 @@ from sktransfer._validation import (
     validate_parameters,
 )
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
-from sktransfer.backbones._inference import load_ahead, run_padded
+from sktransfer.backbones._inference import load_ahead
 from sktransfer.estimators._checkpoint import Checkpoint, Progress, check_folder
 from sktransfer.estimators._feature_training import train_on_features
-from sktransfer.estimators._forward import predict_features
+from sktransfer.estimators._forward import predict_blocks, predict_features
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
 from sktransfer.estimators._losses import (
     as_distributions,
@@ -497,12 +496,8 @@ class NetworkEstimator(BaseEstimator):
         rows = self._inference_rows(self._check_rows(X, reset=False))
         if isinstance(rows, Features):
             return predict_features(self._trained, rows.matrix())
-        run = functools.partial(self._trained, training=False)
-        outputs = [
-            run_padded(run, block, PREDICTION_BATCH)
-            for _, block in load_ahead(rows.take, len(rows), PREDICTION_BATCH)
-        ]
-        return np.concatenate(outputs)
+        blocks = load_ahead(rows.take, len(rows), PREDICTION_BATCH)
+        return predict_blocks(self._trained, (block for _, block in blocks), PREDICTION_BATCH)
 
     @property
     def current_epoch(self) -> int:

@@ -1,8 +1,8 @@
-"""Prediction from features: one compiled call for all networks of an architecture."""
+"""Prediction: one compiled call for all networks of an architecture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import keras
@@ -14,30 +14,39 @@ from sktransfer.backbones._inference import run_padded
 from sktransfer.estimators._architecture import architecture_of, network_of
 
 BLOCK = 256
-"""Rows in a call, the last ones padded: each is computed alike among any others."""
+"""Rows of features in a call, the last ones padded: each is computed alike among any others."""
 
 
 def predict_features(network: keras.Model, features: np.ndarray) -> np.ndarray:
     """Return a network's outputs (n_rows, n_outputs) for rows of features, float32."""
+    starts = range(0, len(features), BLOCK)
+    return predict_blocks(network, (features[at : at + BLOCK] for at in starts), BLOCK)
+
+
+def predict_blocks(network: keras.Model, blocks: Iterable[np.ndarray], size: int) -> np.ndarray:
+    """Return a network's outputs (n_rows, n_outputs) for blocks of at most `size` rows, float32."""
     refuse_fork()
     forward = _forward(architecture_of(network))
-    trainable = [tf.convert_to_tensor(variable) for variable in network.trainable_variables]
-    others = [tf.convert_to_tensor(variable) for variable in network.non_trainable_variables]
+    values = [tf.convert_to_tensor(variable) for variable in network.variables]
 
     def run(block: np.ndarray) -> tf.Tensor:
-        return forward(trainable, others, tf.convert_to_tensor(block))
+        return forward(values, tf.convert_to_tensor(block))
 
-    starts = range(0, len(features), BLOCK)
-    return np.concatenate([run_padded(run, features[at : at + BLOCK], BLOCK) for at in starts])
+    return np.concatenate([run_padded(run, block, size) for block in blocks])
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _forward(architecture: str) -> Callable[..., tf.Tensor]:
-    """Return a function of weights and rows: it is traced once, and threads may share it."""
+    """Return a function of variables and rows: it is traced once, and threads may share it."""
     network = network_of(architecture)
 
     @tf.function(autograph=False)
-    def forward(trainable: list, others: list, rows: tf.Tensor) -> tf.Tensor:
+    def forward(values: list, rows: tf.Tensor) -> tf.Tensor:
+        given = {
+            id(variable): value for variable, value in zip(network.variables, values, strict=True)
+        }
+        trainable = [given[id(variable)] for variable in network.trainable_variables]
+        others = [given[id(variable)] for variable in network.non_trainable_variables]
         outputs, _ = network.stateless_call(trainable, others, rows, training=False)
         return outputs
 
