@@ -22,9 +22,14 @@ def architecture_of(network: keras.Model) -> str:
     known = _known.setdefault(network, {})
     train = tuple(_which_train(network))
     if train not in known:  # Keras takes milliseconds to write a configuration
-        config = _with_stable_names(_without(network.get_config(), "seed"))
+        config = _with_stable_names(_without(layers_of(network), "seed"))
         known[train] = json.dumps({**config, "name": "network"}, sort_keys=True)
     return known[train]
+
+
+def layers_of(network: keras.Model) -> dict[str, Any]:
+    """Return a network's configuration, without what parts of it were compiled with."""
+    return _without(network.get_config(), "compile_config")
 
 
 def _which_train(network: keras.Model) -> Iterator[bool]:

@@ -37,6 +37,7 @@ from sktransfer._validation import (
 )
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
 from sktransfer.backbones._inference import load_ahead
+from sktransfer.estimators._architecture import layers_of
 from sktransfer.estimators._checkpoint import Checkpoint, Progress, check_folder
 from sktransfer.estimators._feature_training import train_on_features
 from sktransfer.estimators._forward import predict_blocks, predict_features
@@ -678,7 +679,7 @@ class NetworkRegressor(NetworkEstimator, KerasRegressor):
 def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
     """Describe a network and the state of its training by data alone."""
     return {
-        "config": network.get_config(),
+        "config": layers_of(network),
         # Not only the weights: dropout layers count what they have drawn.
         "variables": [variable.numpy() for variable in network.variables],
         "trainable": [weight.trainable for weight in network.weights],

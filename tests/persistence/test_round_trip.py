@@ -59,6 +59,8 @@ ON_IMAGES = {
         mixing=sktransfer.Mixing(0.3),
     ),
     "frozen": sktransfer.FineTuneClassifier(augmentation=FLIPS, frozen_views=2, **TUNED),
+    "smoothed": sktransfer.FineTuneClassifier(label_smoothing=0.1, **TUNED),
+    "focal": sktransfer.FineTuneClassifier(focal_gamma=2.0, **TUNED),
     "stages": sktransfer.FineTuneClassifier(unfreeze={0: "head", 1: "all"}, l2_sp=0.1, **TUNED),
     "tuned": sktransfer.FineTuneClassifier(
         unfreeze="last_block", batch_norm="train", pooling="gem", **TUNED
