@@ -16,7 +16,9 @@ from sktransfer import (
     ImageAugmentation,
     get_backbone,
     list_strategies,
+    load,
     make_strategy,
+    save,
 )
 from sktransfer.strategies import BEST_INPUT, RECIPES, STRATEGIES
 
@@ -284,8 +286,11 @@ def test_backbones_are_those_of_the_study():
 
 
 @every_name
-def test_every_strategy_of_the_best_recipe_fits_and_predicts(small_images, small_labels, name):
-    epochs = {} if name in ("linear_probe", "knn") else {"epochs": 1}
+def test_every_strategy_of_the_best_recipe_fits_predicts_and_is_saved(
+    tmp_path, small_images, small_labels, name
+):
+    # Fine-tuning has two stages.
+    epochs = {} if name in ("linear_probe", "knn") else {"epochs": 1 + name.startswith("finetune")}
     # The training step of a network with as few layers as VGG16 is traced several times faster.
     backbone = "vgg16" if name.startswith("finetune") else "mobilenet"
     strategy = make_strategy(name, backbone, weights=None, input_size=32, **epochs)
@@ -297,3 +302,6 @@ def test_every_strategy_of_the_best_recipe_fits_and_predicts(small_images, small
     assert list(strategy.classes_) == ["bricks", "grass", "sky"]
     if name == "features+augment":
         assert strategy.frozen_views == 4, "the recipe's fast way is the one that is tested"
+    save(strategy, tmp_path / "strategy.zip")
+    loaded = load(tmp_path / "strategy.zip")
+    np.testing.assert_array_equal(loaded.predict_proba(small_images), probabilities)

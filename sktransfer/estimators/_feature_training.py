@@ -17,6 +17,7 @@ from sktransfer.estimators._training import (
     Plan,
     as_lists,
     n_batches,
+    untuned,
 )
 
 VALIDATION_BATCH = 1024
@@ -85,7 +86,7 @@ def _executions(n_steps: int, per_execution: int) -> tf.data.Dataset:
     """Return the first batch and the one behind the last of each execution in an epoch."""
     first = np.arange(0, n_steps, per_execution, dtype=np.int32)
     spans = np.stack([first, np.minimum(first + per_execution, n_steps)], axis=1)
-    return tf.data.Dataset.from_tensor_slices(spans)
+    return untuned(tf.data.Dataset.from_tensor_slices(spans))
 
 
 def _features(examples: Examples) -> Features:

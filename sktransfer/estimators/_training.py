@@ -238,6 +238,17 @@ def build_metrics(network: keras.Model, targets: np.ndarray) -> None:
         network.reset_metrics()
 
 
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return a dataset whose speed TensorFlow does not tune.
+
+    There is nothing to be tuned in ours, and the thread that tunes sleeps for up to a minute at a
+    time: a fit that has taken about as long would wait at its end for the thread to wake up.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 def as_lists(history: keras.callbacks.History) -> dict[str, list[float]]:
     """Return the numbers of each epoch by name, as plain floats."""
     return {name: list(map(float, values)) for name, values in history.history.items()}
@@ -298,4 +309,5 @@ class _Pipeline:
 
         signature = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
         dataset = tf.data.Dataset.from_generator(guarded, output_signature=signature)
-        return dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(2)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(2)
+        return untuned(dataset)
