@@ -97,7 +97,7 @@ class NetworkEstimator(BaseEstimator):
 
     A subclass says how rows are read (`_check_rows`) and how its network is built
     (`_build_network`). Where augmentation or frozen layers ask for it, it also says what the
-    network is trained on (`_training_rows`), and which part of it that is (`_trained`,
+    network is trained on (`_training_rows`), and which part of it that is (`_part_to_train`,
     `_inference_rows`).
     """
 
@@ -132,10 +132,9 @@ class NetworkEstimator(BaseEstimator):
         """Return what is trained and on what: `_trained`, or an end of it that trains alike."""
         return self._trained, training, validation
 
-    @property
-    def _trained(self) -> keras.Model:
-        """Return the network that is compiled and trained: `model_`, or its end."""
-        return self.model_
+    def _part_to_train(self, network: keras.Model) -> keras.Model:
+        """Return what is compiled and trained of `model_`: all of it, or its end."""
+        return network
 
     def _build_network(self) -> keras.Model:
         """Build the network, which ends in the activation of `target_encoder_`."""
@@ -176,6 +175,25 @@ class NetworkEstimator(BaseEstimator):
     def _loss(self) -> Any:
         """Return the loss, as `keras.Model.compile` takes it."""
         return self.target_encoder_.loss
+
+    # Network -----------------------------------------------------------------------------------
+
+    @property
+    def model_(self) -> keras.Model:
+        """Return the network; that of a pickle is built as it is first asked for."""
+        if hasattr(self, "_packed_network"):
+            self._unpack_network()
+        return self._network
+
+    @model_.setter
+    def model_(self, network: keras.Model) -> None:
+        self._network = network
+        vars(self).pop("_packed_network", None)
+
+    @property
+    def _trained(self) -> keras.Model:
+        """Return the network that is compiled and trained: `model_`, or its end."""
+        return self._part_to_train(self.model_)
 
     # Fit ---------------------------------------------------------------------------------------
 
@@ -529,18 +547,27 @@ class NetworkEstimator(BaseEstimator):
     def __getstate__(self) -> dict:
         """Replace the network by its description and its numbers."""
         state = super().__getstate__().copy()
-        if "model_" in state:
-            state["_packed_network"] = _pack(state.pop("model_"), self._trained.optimizer)
+        network = state.pop("_network", None)
+        if network is not None and "_packed_network" not in state:
+            optimizer = self._part_to_train(network).optimizer
+            state["_packed_network"] = _pack(network, optimizer)
         return state
 
-    def __setstate__(self, state: dict) -> None:
-        """Rebuild the network from its description."""
-        packed = state.pop("_packed_network", None)
-        super().__setstate__(state)
-        if packed is not None:
-            self.model_ = _unpack(packed)
-            self._compile(self._trained, keras.optimizers.deserialize(packed["optimizer"]))
-            _restore_moments(self._trained, packed["moments"])
+    def _unpack_network(self) -> None:
+        """Build the network that a pickle has brought.
+
+        Not as the pickle is read: a worker that has been forked would die of the refusal, where
+        that of a task is handed back, and a process may pass on what it never uses.
+        """
+        with seeded_build(0):  # in one thread at a time
+            packed = vars(self).get("_packed_network")
+            if packed is None:
+                return  # another thread was faster
+            network = _unpack(packed)
+            trained = self._part_to_train(network)
+            self._compile(trained, keras.optimizers.deserialize(packed["optimizer"]))
+            _restore_moments(trained, packed["moments"])
+            self.model_ = network
 
 
 class NetworkClassifier(NetworkEstimator, KerasClassifier):
@@ -694,8 +721,7 @@ def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
 
 def _unpack(packed: dict) -> keras.Model:
     """Build the network that `_pack` described."""
-    with seeded_build(0):
-        network = keras.Model.from_config(packed["config"])
+    network = keras.Model.from_config(copy.deepcopy(packed["config"]))  # which changes it
     for variable, value in zip(network.variables, packed["variables"], strict=True):
         variable.assign(value)
     for weight, trainable in zip(network.weights, packed["trainable"], strict=True):

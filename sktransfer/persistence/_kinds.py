@@ -72,6 +72,8 @@ def _estimator(cls: Any, parts: dict[str, Any]) -> BaseEstimator:
         state = with_tree({**parameters, **state})
     estimator = cls.__new__(cls)
     estimator.__setstate__({**parameters, **state})
+    if NETWORK in state:
+        _ = estimator.model_  # built now, so that what is wrong with it is an error of the file
     with config_context(enable_metadata_routing=True):
         for method, requests in parts["requests"].items():
             getattr(estimator, f"set_{method}_request")(**requests)
