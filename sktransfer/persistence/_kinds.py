@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sktransfer._errors import PersistenceError
 from sktransfer._validation import parameter_names
-from sktransfer.persistence._errors import PersistenceError
 from sktransfer.persistence._neighbours import with_tree, without_tree
 from sktransfer.persistence._networks import check_classes, check_variables
 
