@@ -39,6 +39,7 @@ from sktransfer._validation import (
 from sktransfer.backbones._describe import count_parameters, layer_table, summary
 from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.estimators._checkpoint import Checkpoint, Progress, check_folder
+from sktransfer.estimators._distribution import OneNetwork
 from sktransfer.estimators._feature_training import train_on_features
 from sktransfer.estimators._forward import predict_features
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
@@ -451,12 +452,13 @@ class NetworkEstimator(BaseEstimator):
         on_features = isinstance(training.rows, Features)
         run = train_on_features if on_features else self._train_twin
         network, training, validation = self._shortened(training, validation)
+        of_devices = [] if self._distribution is None else [OneNetwork()]
         plan = Plan(
             epochs=epochs,
             initial_epoch=initial_epoch,
             batch_size=self.batch_size,
             seed=self._seed,
-            callbacks=[RefuseDivergence(), *callbacks],
+            callbacks=[RefuseDivergence(), *of_devices, *callbacks],
             rates=rates,
             mixing=self._mixing,
             verbose=int(self.verbose),
