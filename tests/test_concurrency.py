@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -20,10 +21,12 @@ from joblib.externals import loky
 from sklearn.base import clone
 
 import sktransfer
+from benchmarks.memory import growth
 from sktransfer._seeding import build_lock
 from sktransfer.backbones import _engine
 from sktransfer.cache import memory_store
 from sktransfer.estimators import _forward, _program_pool
+from tests._counters import record
 from tests._tiny_backbones import registered, tiny_spec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -367,16 +370,34 @@ def test_resources_that_are_held_are_counted(tmp_path):
 
 
 @needs_proc
-def test_thirty_fits_leave_nothing_behind():
+@pytest.mark.parametrize(
+    ("n_fits", "most_mib"), [(20, 20), pytest.param(200, 100, marks=pytest.mark.slow)]
+)
+def test_fits_leave_nothing_behind(n_fits, most_mib):
     X, y = examples("head")
-    heads = [clone(ESTIMATORS["head"]).set_params(random_state=seed) for seed in range(33)]
-    for head in heads[:3]:
-        head.fit(X, y).predict(X)
+    seeds = itertools.count()
+
+    def fit():
+        clone(ESTIMATORS["head"]).set_params(random_state=next(seeds)).fit(X, y).predict(X)
+
+    for _ in range(3):
+        fit()
     before = resources()
 
-    for head in heads[3:]:
-        head.fit(X, y).predict(X)
+    grown = growth(fit, n_fits)
 
-    after = resources()
-    assert after.pop("tasks") <= before.pop("tasks") + 2  # TensorFlow's own come as they are needed
-    assert all(after[kind] <= count for kind, count in before.items()), (before, after)
+    more = {kind: count - before[kind] for kind, count in resources().items()}
+    counted = {f"more_{kind}": count for kind, count in more.items()}
+    record("fits_in_one_process", fits=n_fits, **counted, **grown)
+    assert grown["mib"] < most_mib
+    assert more.pop("tasks") <= 2  # TensorFlow's own come as they are needed
+    assert max(more.values()) <= 0, more
+
+
+@needs_proc
+def test_memory_that_is_held_is_counted():
+    held = []
+
+    grown = growth(lambda: held.append(np.ones(2**17)), 20)
+
+    assert grown["mib"] == pytest.approx(20, rel=0.2)
