@@ -95,11 +95,12 @@ class _Extraction:
         n_done = 0
         for row, key, image, values in zip(indices, keys, pixels, known, strict=True):
             if int(row) in self.unreadable:
-                values = np.nan
-            elif values is None:
+                self.features[row] = np.nan
+            elif values is not None:
+                self.features[row] = values
+            else:
                 waiting.setdefault(key, (image, []))[1].append(row)
                 continue
-            self.features[row] = values
             n_done += 1
         return n_done
 

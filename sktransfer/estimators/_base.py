@@ -189,7 +189,7 @@ class NetworkEstimator(BaseEstimator):
     @model_.setter
     def model_(self, network: keras.Model) -> None:
         self._network = network
-        vars(self).pop("_packed_network", None)
+        self.__dict__.pop("_packed_network", None)
 
     @property
     def _trained(self) -> keras.Model:
@@ -562,7 +562,7 @@ class NetworkEstimator(BaseEstimator):
         that of a task is handed back, and a process may pass on what it never uses.
         """
         with seeded_build(0):  # in one thread at a time
-            packed = vars(self).get("_packed_network")
+            packed = self.__dict__.get("_packed_network")
             if packed is None:
                 return  # another thread was faster
             network = _unpack(packed)
