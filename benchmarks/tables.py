@@ -155,14 +155,15 @@ def cifar10_folds(name: str, results: Path) -> str:
 
 
 def fill_reliability(text: str, results: Path = RESULTS) -> str:
-    """Replace what stands between the marks by what the long tests have counted."""
+    """Fill in what the long tests have counted, and what is equal to the bit."""
     runs = {
         path.stem.replace("_", " "): json.loads(path.read_text(encoding="utf-8"))
         for path in sorted((results / "reliability").glob("*.json"))
     }
     rows = [[name, _machine(run), _figures(run["figures"])] for name, run in runs.items()]
     table = f"{_markdown(['test', 'on', 'counted'], rows)}\n" if rows else ""
-    return _between(text, "<!-- reliability -->", "<!-- /reliability -->", table)
+    text = _between(text, "<!-- reliability -->", "<!-- /reliability -->", table)
+    return _fill_each(text, {"equality": stored}, results)
 
 
 def _figures(figures: dict) -> str:

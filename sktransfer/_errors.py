@@ -13,6 +13,7 @@ __all__ = [
     "CacheWarning",
     "ImageError",
     "MissingWeightsError",
+    "PersistenceError",
     "UnreadableImagesWarning",
     "WeightsError",
     "unknown_name",
@@ -29,6 +30,13 @@ class WeightsError(ValueError):
 
 class MissingWeightsError(WeightsError, FileNotFoundError):
     """Pretrained weights that are neither on this machine nor within its reach."""
+
+
+class PersistenceError(ValueError):
+    """An estimator that cannot be saved, or a file that cannot be loaded.
+
+    The message names the file and what is wrong.
+    """
 
 
 class CacheWarning(UserWarning):

@@ -6,6 +6,7 @@ from sktransfer._errors import (
     CacheWarning,
     ImageError,
     MissingWeightsError,
+    PersistenceError,
     UnreadableImagesWarning,
     WeightsError,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "CacheWarning",
     "ImageError",
     "MissingWeightsError",
+    "PersistenceError",
     "UnreadableImagesWarning",
     "WeightsError",
 ]

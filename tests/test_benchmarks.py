@@ -153,6 +153,35 @@ def test_a_stored_table_is_put_between_its_marks(tmp_path):
     assert filled.count("| --- |") == 1
 
 
+BIT_EQUAL = {
+    "the same again",
+    "images in reverse order",
+    "2 images each alone",
+    "cache in memory",
+    "cache on disk",
+    'joblib, backend="threading"',
+    'joblib, backend="loky"',
+    "another process",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["tiny", "mobilenet"])
+def test_what_is_to_be_bit_equal_is_and_float32_agrees(request, tmp_path, network):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+    words = ["--quick", "--output", str(tmp_path), "--networks", network]
+    if network != "tiny":
+        words += ["--weights-dir", str(request.getfixturevalue("shared_weights_dir"))]
+
+    import_module("benchmarks.equality").main(words)
+
+    table = pd.read_csv(tmp_path / "equality.csv").set_index("circumstance")
+    equal = table[["features_bit_equal", "probabilities_bit_equal"]] == "yes"
+    assert {*table.index} > BIT_EQUAL
+    assert equal.loc[[*BIT_EQUAL]].all(axis=None)
+    assert (table["features_relative"][~table.index.str.contains("bfloat16")] < 1e-4).all()
+
+
 @pytest.mark.slow
 def test_the_ranking_of_backbones_is_compared_with_their_accuracy(tmp_path):
     pytest.importorskip("skimage", reason="the photographs come with scikit-image")

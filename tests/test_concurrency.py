@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -19,10 +21,12 @@ from joblib.externals import loky
 from sklearn.base import clone
 
 import sktransfer
+from benchmarks.memory import growth
 from sktransfer._seeding import build_lock
 from sktransfer.backbones import _engine
 from sktransfer.cache import memory_store
 from sktransfer.estimators import _forward, _program_pool
+from tests._counters import record
 from tests._tiny_backbones import registered, tiny_spec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -141,6 +145,19 @@ def test_threads_ask_one_estimator(name):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("name", ["head", "fine-tuned", "frozen"])
+def test_threads_ask_one_estimator_that_was_loaded(name):
+    X, _ = examples(name)
+    estimator = fitted(name)
+    alone, loaded = answer(estimator, X), pickle.loads(pickle.dumps(estimator))
+
+    found = at_once(lambda ask: ask(loaded), [lambda other: answer(other, X), pickle.dumps] * 8)
+
+    for values, saved in zip(found[::2], found[1::2], strict=True):
+        np.testing.assert_array_equal(values, alone)
+        np.testing.assert_array_equal(answer(pickle.loads(saved), X), alone)
+
+
 def test_threads_fit_everything_at_once():
     names = [name for name in ESTIMATORS for _ in range(2)]
     alone = {name: fit_and_answer(name) for name in ESTIMATORS}
@@ -222,11 +239,25 @@ def test_other_processes_fit_to_the_same_bits(start, names):
 
 # Forks -----------------------------------------------------------------------------------------
 
-FORKING = """
-import json, os, pickle, time
 
-from tests.test_concurrency import answer, examples, fitted, tiny_backbone
+def passed_on(estimator):
+    """Return what a worker was sent."""
+    return estimator
+
+
+FORKING = """
+import json, multiprocessing, os, pickle, time
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.test_concurrency import answer, examples, fitted, passed_on, tiny_backbone
 from sktransfer.images import ImageReader
+
+
+def said(task):
+    try:
+        return task().tobytes().hex()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def in_fork(task):
@@ -234,11 +265,7 @@ def in_fork(task):
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        try:
-            said = task().tobytes().hex()
-        except Exception as error:
-            said = f"{type(error).__name__}: {error}"
-        os.write(write, said.encode())
+        os.write(write, said(task).encode())
         os._exit(0)
     os.close(write)
     deadline = time.monotonic() + 30
@@ -256,10 +283,11 @@ def fit_head():
     return answer(fitted("head"), examples("head")[0])
 
 
+fork = multiprocessing.get_context("fork")
 with tiny_backbone():
     before = in_fork(fit_head)  # TensorFlow is imported, but has not run
     here = fit_head().tobytes().hex()
-    after = {}
+    after, workers = {}, {}
     for name in ("head", "convnet", "fine-tuned", "frozen", "features"):
         estimator, (X, y) = fitted(name), examples(name)
         saved = pickle.dumps(estimator)
@@ -268,10 +296,17 @@ with tiny_backbone():
             after[name, "is fitted"] = in_fork(lambda: answer(fitted(name), X))
             after[name, "is fitted on"] = in_fork(lambda: answer(estimator.partial_fit(X, y), X))
         after[name, "is loaded"] = in_fork(lambda: answer(pickle.loads(saved), X))
+        with fork.Pool(1) as pool:
+            send = lambda task, *sent: pool.apply_async(task, sent).get(30)
+            after[name, "is sent"] = said(lambda: send(answer, estimator, X))
+            passed = send(passed_on, estimator)
+            workers[name] = answer(passed, X).tolist() == answer(estimator, X).tolist()
+        with ProcessPoolExecutor(1, mp_context=fork) as pool:
+            after[name, "is submitted"] = said(pool.submit(answer, estimator, X).result)
     resize = ImageReader(size=(8, 8)).fit(X)
     after["images", "are resized"] = in_fork(lambda: resize.transform(X))
-after = {" ".join(task): said for task, said in after.items()}
-print(json.dumps({"before": before, "here": here, "after": after}))
+after = {" ".join(task): outcome for task, outcome in after.items()}
+print(json.dumps({"before": before, "here": here, "after": after, "workers": workers}))
 """
 
 
@@ -292,10 +327,14 @@ def test_a_fork_trains_where_its_parent_has_only_imported_the_library(forked):
 
 
 def test_a_fork_is_refused_where_its_parent_has_run_a_network(forked):
-    assert len(forked["after"]) == 19
+    assert len(forked["after"]) == 29
     for task, said in forked["after"].items():
         assert said.startswith("RuntimeError: TensorFlow has run in the process"), (task, said)
         assert '"loky"' in said and '"spawn"' in said
+
+
+def test_a_worker_lives_on_and_passes_on_what_it_cannot_use(forked):
+    assert len(forked["workers"]) == 5 and all(forked["workers"].values())
 
 
 # What is left behind ---------------------------------------------------------------------------
@@ -331,16 +370,34 @@ def test_resources_that_are_held_are_counted(tmp_path):
 
 
 @needs_proc
-def test_thirty_fits_leave_nothing_behind():
+@pytest.mark.parametrize(
+    ("n_fits", "most_mib"), [(20, 20), pytest.param(200, 100, marks=pytest.mark.slow)]
+)
+def test_fits_leave_nothing_behind(n_fits, most_mib):
     X, y = examples("head")
-    heads = [clone(ESTIMATORS["head"]).set_params(random_state=seed) for seed in range(33)]
-    for head in heads[:3]:
-        head.fit(X, y).predict(X)
+    seeds = itertools.count()
+
+    def fit():
+        clone(ESTIMATORS["head"]).set_params(random_state=next(seeds)).fit(X, y).predict(X)
+
+    for _ in range(3):
+        fit()
     before = resources()
 
-    for head in heads[3:]:
-        head.fit(X, y).predict(X)
+    grown = growth(fit, n_fits)
 
-    after = resources()
-    assert after.pop("tasks") <= before.pop("tasks") + 2  # TensorFlow's own come as they are needed
-    assert all(after[kind] <= count for kind, count in before.items()), (before, after)
+    more = {kind: count - before[kind] for kind, count in resources().items()}
+    counted = {f"more_{kind}": count for kind, count in more.items()}
+    record("fits_in_one_process", fits=n_fits, **counted, **grown)
+    assert grown["mib"] < most_mib
+    assert more.pop("tasks") <= 2  # TensorFlow's own come as they are needed
+    assert max(more.values()) <= 0, more
+
+
+@needs_proc
+def test_memory_that_is_held_is_counted():
+    held = []
+
+    grown = growth(lambda: held.append(np.ones(2**17)), 20)
+
+    assert grown["mib"] == pytest.approx(20, rel=0.2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import inspect
 import subprocess
@@ -9,8 +10,21 @@ import sys
 import pytest
 
 import sktransfer
+from sktransfer import exceptions
 
 LATE = {"keras", "matplotlib", "scikeras", "skimage", "tensorflow", "tqdm"}
+MODULES = [
+    "backbones",
+    "cache",
+    "cli",
+    "datasets",
+    "evaluation",
+    "exceptions",
+    "explain",
+    "images",
+    "persistence",
+    "selection",
+]
 PUBLIC_NAMES = sorted(set(sktransfer.__all__) - {"__version__"})
 
 
@@ -29,20 +43,24 @@ def test_import_of_the_package_loads_nothing_but_itself():
     assert not loaded & (LATE | {"numpy", "pandas", "PIL", "sklearn"})
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "backbones",
-        "cache",
-        "cli",
-        "datasets",
-        "evaluation",
-        "explain",
-        "images",
-        "persistence",
-        "selection",
-    ],
-)
+def test_import_of_the_errors_loads_little_else():
+    loaded = loaded_by("import sktransfer.exceptions")
+    assert not loaded & (LATE | {"numpy", "pandas", "PIL", "sklearn"})
+
+
+def test_every_public_error_and_warning_is_among_the_exceptions():
+    public = [importlib.import_module(f"sktransfer.{name}") for name in MODULES]
+    found = {
+        name
+        for module in (sktransfer, *public)
+        for name in module.__all__
+        if isinstance(value := getattr(module, name), type) and issubclass(value, Exception)
+    }
+    assert found and found <= set(exceptions.__all__)
+    assert all(issubclass(getattr(exceptions, name), Exception) for name in exceptions.__all__)
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_modules_load_no_tensorflow_before_they_need_it(module):
     assert not loaded_by(f"import sktransfer.{module}") & LATE
 

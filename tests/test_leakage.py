@@ -188,13 +188,24 @@ def check_held_out_rows_leave_no_trace(estimator) -> None:
     with_marker = X.copy()
     with_marker[held_out_rows()] = marked(X[held_out_rows()])
     plain, other = clone(estimator).fit(X, Y), clone(estimator).fit(with_marker, Y)
-    assert plain.history_["val_loss"] != other.history_["val_loss"]
+    losses = [steps_of(fitted)[-1].history_["val_loss"] for fitted in (plain, other)]
+    assert losses[0] != losses[1], "the marker has not been looked at"
     assert_learned_the_same(other, plain)
 
 
 @pytest.mark.parametrize("name", ON_IMAGES)
 def test_rows_that_validation_sets_aside_leave_no_trace(name):
     check_held_out_rows_leave_no_trace(strategy(name, validation_split=0.25))
+
+
+def test_a_head_that_normalizes_sees_nothing_of_the_rows_that_it_sets_aside():
+    estimator = strategy("features", validation_split=0.25, batch_normalization=True)
+    check_held_out_rows_leave_no_trace(estimator.set_params(scale="passthrough"))
+
+
+def test_a_scaler_sees_the_rows_that_the_head_behind_it_sets_aside():
+    with notices():
+        check_held_out_rows_leave_no_trace(strategy("features", validation_split=0.25))
 
 
 def test_batch_norm_is_not_adapted_to_rows_that_are_set_aside():

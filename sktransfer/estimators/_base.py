@@ -39,6 +39,7 @@ from sktransfer.backbones._describe import count_parameters, layer_table, summar
 from sktransfer.backbones._inference import load_ahead
 from sktransfer.estimators._architecture import layers_of
 from sktransfer.estimators._checkpoint import Checkpoint, Progress, check_folder
+from sktransfer.estimators._distribution import OneNetwork
 from sktransfer.estimators._feature_training import train_on_features
 from sktransfer.estimators._forward import predict_blocks, predict_features
 from sktransfer.estimators._layers import LAYER_CONSTRAINTS
@@ -97,7 +98,7 @@ class NetworkEstimator(BaseEstimator):
 
     A subclass says how rows are read (`_check_rows`) and how its network is built
     (`_build_network`). Where augmentation or frozen layers ask for it, it also says what the
-    network is trained on (`_training_rows`), and which part of it that is (`_trained`,
+    network is trained on (`_training_rows`), and which part of it that is (`_part_to_train`,
     `_inference_rows`).
     """
 
@@ -132,10 +133,9 @@ class NetworkEstimator(BaseEstimator):
         """Return what is trained and on what: `_trained`, or an end of it that trains alike."""
         return self._trained, training, validation
 
-    @property
-    def _trained(self) -> keras.Model:
-        """Return the network that is compiled and trained: `model_`, or its end."""
-        return self.model_
+    def _part_to_train(self, network: keras.Model) -> keras.Model:
+        """Return what is compiled and trained of `model_`: all of it, or its end."""
+        return network
 
     def _build_network(self) -> keras.Model:
         """Build the network, which ends in the activation of `target_encoder_`."""
@@ -176,6 +176,25 @@ class NetworkEstimator(BaseEstimator):
     def _loss(self) -> Any:
         """Return the loss, as `keras.Model.compile` takes it."""
         return self.target_encoder_.loss
+
+    # Network -----------------------------------------------------------------------------------
+
+    @property
+    def model_(self) -> keras.Model:
+        """Return the network; that of a pickle is built as it is first asked for."""
+        if hasattr(self, "_packed_network"):
+            self._unpack_network()
+        return self._network
+
+    @model_.setter
+    def model_(self, network: keras.Model) -> None:
+        self._network = network
+        self.__dict__.pop("_packed_network", None)
+
+    @property
+    def _trained(self) -> keras.Model:
+        """Return the network that is compiled and trained: `model_`, or its end."""
+        return self._part_to_train(self.model_)
 
     # Fit ---------------------------------------------------------------------------------------
 
@@ -433,12 +452,13 @@ class NetworkEstimator(BaseEstimator):
         on_features = isinstance(training.rows, Features)
         run = train_on_features if on_features else self._train_twin
         network, training, validation = self._shortened(training, validation)
+        of_devices = [] if self._distribution is None else [OneNetwork()]
         plan = Plan(
             epochs=epochs,
             initial_epoch=initial_epoch,
             batch_size=self.batch_size,
             seed=self._seed,
-            callbacks=[RefuseDivergence(), *callbacks],
+            callbacks=[RefuseDivergence(), *of_devices, *callbacks],
             rates=rates,
             mixing=self._mixing,
             verbose=int(self.verbose),
@@ -525,18 +545,27 @@ class NetworkEstimator(BaseEstimator):
     def __getstate__(self) -> dict:
         """Replace the network by its description and its numbers."""
         state = super().__getstate__().copy()
-        if "model_" in state:
-            state["_packed_network"] = _pack(state.pop("model_"), self._trained.optimizer)
+        network = state.pop("_network", None)
+        if network is not None and "_packed_network" not in state:
+            optimizer = self._part_to_train(network).optimizer
+            state["_packed_network"] = _pack(network, optimizer)
         return state
 
-    def __setstate__(self, state: dict) -> None:
-        """Rebuild the network from its description."""
-        packed = state.pop("_packed_network", None)
-        super().__setstate__(state)
-        if packed is not None:
-            self.model_ = _unpack(packed)
-            self._compile(self._trained, keras.optimizers.deserialize(packed["optimizer"]))
-            _restore_moments(self._trained, packed["moments"])
+    def _unpack_network(self) -> None:
+        """Build the network that a pickle has brought.
+
+        Not as the pickle is read: a worker that has been forked would die of the refusal, where
+        that of a task is handed back, and a process may pass on what it never uses.
+        """
+        with seeded_build(0):  # in one thread at a time
+            packed = self.__dict__.get("_packed_network")
+            if packed is None:
+                return  # another thread was faster
+            network = _unpack(packed)
+            trained = self._part_to_train(network)
+            self._compile(trained, keras.optimizers.deserialize(packed["optimizer"]))
+            _restore_moments(trained, packed["moments"])
+            self.model_ = network
 
 
 class NetworkClassifier(NetworkEstimator, KerasClassifier):
@@ -690,8 +719,7 @@ def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
 
 def _unpack(packed: dict) -> keras.Model:
     """Build the network that `_pack` described."""
-    with seeded_build(0):
-        network = keras.Model.from_config(packed["config"])
+    network = keras.Model.from_config(copy.deepcopy(packed["config"]))  # which changes it
     for variable, value in zip(network.variables, packed["variables"], strict=True):
         variable.assign(value)
     for weight, trainable in zip(network.weights, packed["trainable"], strict=True):

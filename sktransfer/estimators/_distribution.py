@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 DISTRIBUTIONS = ("mirrored",)
@@ -32,3 +33,16 @@ def scope_of(distribution: str | None) -> AbstractContextManager:
 def copies_of(variable: Any) -> tuple[Any, ...]:
     """Return a variable and its copy on each device: an optimizer is handed either."""
     return (variable, *getattr(variable, "values", ()))
+
+
+class OneNetwork(keras.callbacks.Callback):
+    """Has all devices evaluate the network that is kept, which is the first one's.
+
+    Their weights are the same, but batch normalization has statistics of the rows that each has
+    seen.
+    """
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Copy the statistics of the first device to the others."""
+        for variable in self.model.non_trainable_variables:
+            variable.assign(variable.numpy())

@@ -131,9 +131,8 @@ class _FineTune(ImageNetwork):
         head = head_network(self, network.output_shape[-1])
         return keras.Model(network.input, head(network.output))
 
-    @property
-    def _trained(self) -> keras.Model:
-        return self.model_.get_layer("head") if self._trains_head_alone else self.model_
+    def _part_to_train(self, network: keras.Model) -> keras.Model:
+        return network.get_layer("head") if self._trains_head_alone else network
 
     def _start(self, rows: Rows, random_state: int | None = None) -> None:
         super()._start(rows, random_state)

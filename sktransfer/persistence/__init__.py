@@ -1,6 +1,6 @@
 """Saving estimators to files that hold no code, and loading them."""
 
+from sktransfer._errors import PersistenceError
 from sktransfer.persistence._api import load, save
-from sktransfer.persistence._errors import PersistenceError
 
 __all__ = ["PersistenceError", "load", "save"]

@@ -9,7 +9,7 @@ from importlib import import_module
 from sklearn.base import BaseEstimator
 
 import sktransfer
-from sktransfer.persistence._errors import PersistenceError
+from sktransfer._errors import PersistenceError
 
 _FEATURES = tuple(name for name in sktransfer.__all__ if name.endswith("Features"))
 

@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 import sktransfer
+from sktransfer._errors import PersistenceError
 from sktransfer.persistence._allowed import AllowedClasses
 from sktransfer.persistence._archive import read_archive, write_archive
-from sktransfer.persistence._errors import PersistenceError
 from sktransfer.persistence._values import Reader, Writer
 
 FORMAT = 1

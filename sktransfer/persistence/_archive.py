@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sktransfer._errors import PersistenceError
 from sktransfer._replacing import replacing
 from sktransfer.persistence._arrays import as_npy, described, from_npy
-from sktransfer.persistence._errors import PersistenceError
 
 MANIFEST = "manifest.json"
 MOST_MANIFEST_BYTES = 1 << 26

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sktransfer.persistence._errors import PersistenceError
+from sktransfer._errors import PersistenceError
 
 KINDS = "biufcU"
 """Of dtypes: booleans, integers, floats, complex numbers and text."""

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sktransfer._errors import PersistenceError
 from sktransfer._validation import parameter_names
-from sktransfer.persistence._errors import PersistenceError
 from sktransfer.persistence._neighbours import with_tree, without_tree
 from sktransfer.persistence._networks import check_classes, check_variables
 
@@ -72,6 +72,8 @@ def _estimator(cls: Any, parts: dict[str, Any]) -> BaseEstimator:
         state = with_tree({**parameters, **state})
     estimator = cls.__new__(cls)
     estimator.__setstate__({**parameters, **state})
+    if NETWORK in state:
+        _ = estimator.model_  # built now, so that what is wrong with it is an error of the file
     with config_context(enable_metadata_routing=True):
         for method, requests in parts["requests"].items():
             getattr(estimator, f"set_{method}_request")(**requests)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import BallTree, KDTree
 
-from sktransfer.persistence._errors import PersistenceError
+from sktransfer._errors import PersistenceError
 
 _TREES = {"ball_tree": BallTree, "kd_tree": KDTree}
 

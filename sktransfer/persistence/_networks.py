@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sktransfer.persistence._errors import PersistenceError
+from sktransfer._errors import PersistenceError
 
 _LAYERS = """
     Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv2D

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from sktransfer._errors import PersistenceError
 from sktransfer.persistence._allowed import AllowedClasses
 from sktransfer.persistence._arrays import KINDS
-from sktransfer.persistence._errors import PersistenceError
 from sktransfer.persistence._kinds import put_together, take_apart
 
 _SCALARS = "biuf"

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import keras
@@ -122,18 +123,24 @@ def kill_this_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder: str, results: str, moment: str, *names: str) -> None:
-    tiny = tiny_spec(
-        "tiny",
-        "tests.estimators.conftest:build_tiny",
-        n_features=8,
-        n_parameters=444,
-        last_block="block_conv",
+def tiny_backbone() -> AbstractContextManager[None]:
+    """Let the backbone of these fits be known in a process of its own."""
+    return registered(
+        tiny_spec(
+            "tiny",
+            "tests.estimators.conftest:build_tiny",
+            n_features=8,
+            n_parameters=444,
+            last_block="block_conv",
+        )
     )
+
+
+def main(folder: str, results: str, moment: str, *names: str) -> None:
     callbacks = None
     if moment != "never":
         callbacks = [At(*map(int, moment.split(".")), kill_this_process)]
-    with registered(tiny):
+    with tiny_backbone():
         for name in names:
             estimator = FITS[name].set_params(checkpoint=folder, callbacks=callbacks)
             data, more = data_of(estimator)
