@@ -109,6 +109,7 @@ def test_many_arrays_are_read_in_their_order(tmp_path):
         "scalar": tensor(**count, offset=1, shape=(), strides=()),
         "last": tensor(**again, offset=23, shape=(1,)),
         "empty": tensor(**again, offset=24, shape=(0, 7), strides=(7, 1)),
+        "void": tensor(**again, offset=24, shape=(3, 0), strides=(1, 1)),
         "deep": tensor(**again, shape=(1,) * 32, strides=(1,) * 32),
     }
     items = b"".join(text(name) + entry for name, entry in entries.items())
@@ -127,6 +128,7 @@ def test_many_arrays_are_read_in_their_order(tmp_path):
         "scalar": whole[1].reshape(()),
         "last": floats[23:],
         "empty": np.empty((0, 7), np.float32),
+        "void": np.empty((3, 0), np.float32),
         "deep": np.zeros((1,) * 32, np.float32),
     }
     assert list(found) == list(expected)

@@ -141,6 +141,14 @@ def test_pairs_of_classes_leave_the_others_out():
     assert found == pytest.approx(np.mean(areas))
 
 
+def test_there_may_be_fewer_rows_than_classes():
+    scores = score_predictions(["bird", "cat"], [[0.6, 0.3, 0.1], [0.3, 0.2, 0.5]], CLASSES)
+    assert scores["accuracy"] == 0.5
+    assert scores["top_k_accuracy"] == 0.5
+    assert scores["roc_auc_ovo"] == pytest.approx((1 + 0) / 2)
+
+
+@pytest.mark.filterwarnings("error")
 def test_areas_of_a_single_class_are_nan(labels_and_proba):
     y, proba = labels_and_proba
     birds = y == "bird"

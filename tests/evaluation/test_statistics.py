@@ -109,6 +109,12 @@ def test_scores_that_are_all_equal_say_nothing():
     assert found.ranks.tolist() == [2, 2, 2]
 
 
+def test_ties_are_corrected_for():
+    columns = {"a": [1, 1, 2, 1], "b": [1, 1, 1, 2], "c": [0, 0, 1, 1]}
+    expected = stats.friedmanchisquare(*columns.values()).statistic
+    assert compare_ranks(columns).chi_square == pytest.approx(expected)
+
+
 def test_ranks_that_nearly_agree_are_not_certain():
     columns = {"a": [5, 5], "b": [4, 4], "c": [3, 3], "d": [2, 1], "e": [1, 2]}
     chi_square = stats.friedmanchisquare(*columns.values()).statistic
