@@ -100,6 +100,7 @@ def in_fork(act: Any, seconds: float) -> int:
     """Return the exit status of `act()` in a fork, negative where a signal has ended it."""
     child = os.fork()
     if child == 0:
+        os.setsid()
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
         signal.alarm(MOST_SECONDS)
@@ -110,12 +111,14 @@ def in_fork(act: Any, seconds: float) -> int:
             os._exit(act())
         finally:
             os._exit(70)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # what the tests have started and not ended
+    return os.waitstatus_to_exitcode(status)
 
 
 def prepare(module: str, tree: ast.Module, folder: Path) -> dict[str, float]:
     """Import what the tests need but for the library; return the seconds that each takes."""
-    tests = TESTS[module]
     hypothesis.settings.register_profile(
         "mutation",
         database=None,
@@ -124,7 +127,7 @@ def prepare(module: str, tree: ast.Module, folder: Path) -> dict[str, float]:
         phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
     )
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        assert run_tests(["--collect-only", *tests], folder) == pytest.ExitCode.OK
+        assert run_tests(["--collect-only", *TESTS[module]], folder) == pytest.ExitCode.OK
     for name in [name for name in sys.modules if name.split(".")[0] in ("sktransfer", "tests")]:
         del sys.modules[name]
     assert "tensorflow" not in sys.modules, "TensorFlow hangs in a fork"
@@ -135,12 +138,12 @@ def prepare(module: str, tree: ast.Module, folder: Path) -> dict[str, float]:
     def measure() -> int:
         put_in_place(module, tree, folder)
         order = Order({}, folder / "killer")
-        status = run_tests(tests, folder, order)
+        status = run_tests(TESTS[module], folder, order)
         noted.write_text(json.dumps(order.seconds))
         return status
 
     if in_fork(measure, seconds=600) != 0:
-        raise SystemExit(f"the tests {tests} fail without any change")
+        raise SystemExit(f"{TESTS[module]} fail without any change")
     return json.loads(noted.read_text())
 
 
@@ -173,13 +176,10 @@ def examine(module: str, options: argparse.Namespace) -> dict[str, int]:
     if options.sample and options.sample < len(mutants):
         mutants = random.Random(options.seed).sample(mutants, options.sample)
     outcomes = read_log(options.log, module, digest)
-    left = [
-        mutant
-        for mutant in mutants
-        if outcomes.get(mutant.name) in ([None, "survived"] if options.again else [None])
-    ]
     known = json.loads(EQUIVALENTS.read_text(encoding="utf-8")).get(module, {})
-    left = [mutant for mutant in left if mutant.name not in known or mutant.name not in outcomes]
+    again = {name for name, outcome in outcomes.items() if outcome != "killed"} - set(known)
+    done = set(outcomes) - again if options.again else set(outcomes)
+    left = [mutant for mutant in mutants if mutant.name not in done]
     for mutant, outcome in tried(module, tree, left):
         outcomes[mutant.name] = outcome
         entry = {"module": module, "source": digest, "mutant": mutant.name, "outcome": outcome}
