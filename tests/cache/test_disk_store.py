@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -115,6 +116,7 @@ def test_rows_on_disk_stay_what_they_were(tmp_path):
     with sqlite3.connect(tmp_path / "features-0.sqlite") as db:
         rows = db.execute("SELECT key, layout, value, digest FROM rows").fetchall()
         version = db.execute("PRAGMA user_version").fetchone()
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     db.close()
     value = b"\1\0\2\0"
     digest = hashlib.blake2b(b"3 7 key<i2 1 2" + value, digest_size=16).digest()
@@ -134,6 +136,12 @@ def test_more_rows_than_a_statement_takes_variables(tmp_path):
     store = DiskStore(tmp_path)
     store.put(keys, rows)
     np.testing.assert_array_equal(store.get(keys), rows)
+
+
+def test_folders_are_made_as_deep_as_need_be(tmp_path):
+    store = DiskStore(tmp_path / "one" / "in" / "another")
+    store.put(KEYS, ROWS)
+    assert n_right(store) == 50
 
 
 def test_rows_outlive_the_process(store):
@@ -165,6 +173,18 @@ def test_reading_writes_once_and_not_each_time(store):
     for _ in range(3):
         n_right(store)
     assert watcher.execute("PRAGMA data_version").fetchone() == before
+    watcher.close()
+
+
+def test_the_newest_eighth_is_not_stamped_again(tmp_path):
+    store, keys = DiskStore(tmp_path), [b"%d" % n for n in range(56)]
+    store.put(keys, np.zeros((56, 1)))
+    watcher = sqlite3.connect(database(store))
+    (before,) = watcher.execute("PRAGMA data_version").fetchone()
+    store.get(keys[-7:])
+    assert watcher.execute("PRAGMA data_version").fetchone() == (before,)
+    store.get(keys[-8:-7])
+    assert watcher.execute("PRAGMA data_version").fetchone() != (before,)
     watcher.close()
 
 
@@ -290,6 +310,35 @@ def test_lock_of_another_is_waited_for_once(store, monkeypatch):
     other.close()
 
 
+@pytest.fixture
+def locked_new_file(tmp_path):
+    """A connection that has locked a database which nobody has written to."""
+    other = sqlite3.connect(
+        tmp_path / "features-0.sqlite", isolation_level=None, check_same_thread=False
+    )
+    other.execute("BEGIN EXCLUSIVE")
+    yield other
+    other.close()
+
+
+def test_lock_on_a_new_file_is_waited_for(tmp_path, locked_new_file):
+    release = threading.Timer(0.3, locked_new_file.execute, ["ROLLBACK"])
+    release.start()
+    store = DiskStore(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        store.put(KEYS, ROWS)
+    release.join()
+    assert n_right(store) == 50
+
+
+def test_lock_on_a_new_file_is_not_waited_for_long(tmp_path, locked_new_file, impatient):
+    start = time.monotonic()
+    with pytest.warns(CacheWarning, match="database is locked"):
+        DiskStore(tmp_path).put(KEYS, ROWS)
+    assert time.monotonic() - start < 2
+
+
 def test_what_is_no_key_is_an_error_and_no_damage(store):
     with pytest.raises(sqlite3.Error):
         store.get([("no", "bytes")])
@@ -390,10 +439,15 @@ def with_schema_that_is_no_text(file: Path) -> None:
     flip(file, file.read_bytes().index(b"ON rows (used)") + 3, bit=7)
 
 
+def of_a_format_to_come(file: Path) -> None:
+    flip(file, 47, bit=6)
+
+
 SPOILED = {
     "file is not a database": unreadable,
     "malformed": cut_short,
     "it is of version 99, not 2": of_another_version,
+    "its header or schema is damaged": of_a_format_to_come,
     "its totals are damaged": without_totals,
     "totals are damaged": with_a_bit_flipped_in_totals,
     # Python 3.10 gives no reason here.
@@ -423,6 +477,14 @@ def test_damage_that_cannot_be_replaced_is_told(store, monkeypatch):
         CacheWarning, match="damaged and cannot be replaced: the folder is not yours"
     ):
         assert n_right(store) == 0
+
+
+def test_damage_is_not_waited_for(store):
+    of_a_format_to_come(database(store))
+    start = time.monotonic()
+    with pytest.warns(CacheWarning, match="is begun anew"):
+        n_right(store)
+    assert time.monotonic() - start < _database.PATIENCE / 2
 
 
 def test_stores_that_find_the_same_damage_begin_anew_once(store):
