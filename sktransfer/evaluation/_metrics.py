@@ -61,8 +61,8 @@ def score_predictions(y_true, proba, classes) -> dict[str, float]:
     Raises
     ------
     ValueError
-        If the shapes do not fit, `proba` holds what is no probability, or `y_true` has labels that
-        are not among `classes`.
+        If the shapes do not fit, `proba` holds what is no probability, there are fewer than two
+        `classes`, or `y_true` has labels that are not among them.
 
     Notes
     -----
@@ -168,6 +168,8 @@ def check_predictions(y_true, proba, classes) -> tuple[np.ndarray, np.ndarray, n
             "proba must hold probabilities, finite numbers from 0 to 1, got values from "
             f"{proba.min()} to {proba.max()}"
         )
+    if len(classes) < 2:
+        raise ValueError(f"classes must be two or more, got {classes.tolist()}")
     if (classes[1:] <= classes[:-1]).any():
         raise ValueError(f"classes must be sorted, and each one named once, got {classes.tolist()}")
     unknown = np.setdiff1d(y_true, classes)
@@ -184,7 +186,7 @@ def rank_mistakes(codes: np.ndarray, proba: np.ndarray) -> np.ndarray:
 
 def _top_k_accuracy(codes: np.ndarray, proba: np.ndarray, k: int) -> float:
     """Return how often the true class is among the k most probable, of equal ones the first."""
-    guesses = np.argsort(-proba, axis=1, kind="stable")[:, : max(k, 1)]
+    guesses = np.argsort(-proba, axis=1, kind="stable")[:, :k]
     return float((guesses == codes[:, None]).any(axis=1).mean())
 
 

@@ -48,15 +48,15 @@ class PairedComparison:
     interval: tuple[float, float]
     p_value: float
     statistic: float
-    confidence: float = 0.95
+    confidence: float
 
     def __str__(self) -> str:
         better = "better" if self.difference > 0 else "worse"
+        by = f"{better} by {abs(self.difference):.4g}" if self.difference else "as good"
         sure = self.p_value < 1 - self.confidence
         return (
-            f"the first is {better} by {abs(self.difference):.4g} "
-            f"({self.confidence:.0%} interval {self.interval[0]:.4g} to {self.interval[1]:.4g}, "
-            f"p = {self.p_value:.3g}): "
+            f"the first is {by} ({self.confidence:.0%} interval {self.interval[0]:.4g} to "
+            f"{self.interval[1]:.4g}, p = {self.p_value:.3g}): "
             + ("unlikely to be chance" if sure else "it may well be chance")
         )
 
@@ -360,9 +360,9 @@ def compare_ranks(
         raise ValueError("scores must hold a score of every classifier on every dataset, got NaN")
     _check_fraction("significance", significance)
     ranks = scores.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
-    chi_square = float(stats.friedmanchisquare(*scores.to_numpy().T).statistic)
-    if np.isnan(chi_square):  # every score equals every other one of its dataset
-        chi_square = 0.0
+    # Not defined where every score equals every other one of its dataset.
+    differ = (scores.nunique(axis=1) > 1).any()
+    chi_square = float(stats.friedmanchisquare(*scores.to_numpy().T).statistic) if differ else 0.0
     rest = n * (k - 1) - chi_square
     statistic = (n - 1) * chi_square / rest if rest > 1e-9 else np.inf
     quantile = stats.studentized_range.ppf(1 - significance, k, np.inf) / np.sqrt(2)

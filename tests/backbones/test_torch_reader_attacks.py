@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from sktransfer._errors import WeightsError
+from sktransfer.backbones import _torch_reader
 from sktransfer.backbones._torch_reader import _KNOWN, _rebuild_tensor, read_torch_weights
 
 MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
@@ -94,6 +95,101 @@ def test_the_files_of_these_tests_are_sound_but_for_what_is_tested(tmp_path):
     path = tmp_path / "good.pth"
     path.write_bytes(weights({"w": tensor(shape=(2, 3), strides=(3, 1))}))
     np.testing.assert_array_equal(read_torch_weights(path)["w"], [[0, 1, 2], [3, 4, 5]])
+
+
+def test_many_arrays_are_read_in_their_order(tmp_path):
+    """As state dictionaries are: ordered, with views of storages, scalars, and versions."""
+    floats, whole = np.arange(24, dtype=np.float32), np.array([3, -(1 << 40)])
+    again = {"stored": storage("f", 24)}
+    count = {"stored": storage("i", 2, b"torch\nLongStorage")}
+    entries = {
+        "whole": tensor(**again, shape=(2, 3, 4), strides=(12, 4, 1)),
+        "count": tensor(**count, shape=(2,)),
+        "turned": tensor(**again, offset=4, shape=(3, 2), strides=(1, 8)),
+        "scalar": tensor(**count, offset=1, shape=(), strides=()),
+        "last": tensor(**again, offset=23, shape=(1,)),
+        "empty": tensor(**again, offset=24, shape=(0, 7), strides=(7, 1)),
+        "void": tensor(**again, offset=24, shape=(3, 0), strides=(1, 1)),
+        "deep": tensor(**again, shape=(1,) * 32, strides=(1,) * 32),
+    }
+    items = b"".join(text(name) + entry for name, entry in entries.items())
+    state = b"\x80\x02ccollections\nOrderedDict\n)R(" + items + b"u"
+    versions = b"}" + text("_metadata") + b"}" + text("version") + b"K\x01ssb."
+    content = weights({}, [("f", floats), ("i", whole)]).removeprefix(HEAD + b"\x80\x02}(u.")
+    path = tmp_path / "good.pth"
+    path.write_bytes(HEAD + state + versions + content)
+
+    found = read_torch_weights(path)
+
+    expected = {
+        "whole": floats.reshape(2, 3, 4),
+        "count": whole,
+        "turned": np.array([[4, 12], [5, 13], [6, 14]], np.float32),
+        "scalar": whole[1].reshape(()),
+        "last": floats[23:],
+        "empty": np.empty((0, 7), np.float32),
+        "void": np.empty((3, 0), np.float32),
+        "deep": np.zeros((1,) * 32, np.float32),
+    }
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
+    found["whole"][:] = -1
+    np.testing.assert_array_equal(found["last"], [23])
+
+
+# What is another file --------------------------------------------------------------------------
+
+
+def headed(magic=0x1950A86A20F9469CFC6C, version=1001, facts=(("little_endian", True),)):
+    """Put another head before arrays that are sound."""
+    head = [pickle.dumps(part, 2) for part in (magic, version, dict(facts))]
+    return b"".join(head) + weights({"w": tensor()}).removeprefix(HEAD)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (headed(magic=0x1950A86A20F9469CFC6D), "no PyTorch file"),
+        (headed(version=1002), "unknown version of PyTorch's legacy format"),
+        (headed(facts=[("little_endian", False)]), "written on a big-endian machine"),
+        (HEAD + pickle.dumps([1], 2), "expected a dictionary of arrays, got list"),
+        (weights({"w": b"K\x01"}), "entry 'w' is no named array"),
+        (weights({"w": tensor(stored=b"K\x01")}), "array 'w' has no proper storage"),
+        (weights({"w": tensor(stored=storage(length=-6))}), "describes a storage wrongly"),
+        (weights({"w": tensor(stored=storage(length=5))}), "'a' has 6 elements instead of 5"),
+        (weights({"w": tensor()}) + b"\0", "data after the last array"),
+        (weights({"w": tensor()})[:-1], "cut short"),
+        (weights({"w": tensor()}, SIX * 2), "not those of its arrays"),
+        (weights({"w": tensor()}, [("b", SIX[0][1])]), "not those of its arrays"),
+        (weights({"w": tensor()}, keys=pickle.dumps(("a",), 2)), "not those of its arrays"),
+        (weights({"w": tensor()}, keys=pickle.dumps([["a"]], 2)), "not those of its arrays"),
+        (weights({"w": tensor()}, keys=pickle.dumps([], 2)), "not those of its arrays"),
+    ],
+)
+def test_other_files_are_refused_by_their_reason(refused, content, message):
+    assert message in refused(content)
+
+
+@pytest.mark.parametrize(("place", "other"), [(0, text("module")), (2, b"K\x01"), (5, b")")])
+def test_storages_are_plain(refused, place, other):
+    """A reference is made of kind, type, key, device, length and view."""
+    parts = [text("storage"), b"ctorch\nFloatStorage\n", text("a"), text("cpu"), b"K\x06", b"N"]
+    sound = weights({"w": tensor(stored=b"(" + b"".join(parts) + b"tQ")})
+    assert weights({"w": tensor()}) == sound
+    parts[place] = other
+    message = refused(weights({"w": tensor(stored=b"(" + b"".join(parts) + b"tQ")}))
+    assert "no plain storage" in message or "describes a storage wrongly" in message
+
+
+def test_the_largest_file_is_read(refused, tmp_path, monkeypatch):
+    content = weights({"w": tensor()})
+    path = tmp_path / "good.pth"
+    path.write_bytes(content)
+    monkeypatch.setattr(_torch_reader, "_MAX_BYTES", len(content))
+    assert read_torch_weights(path)["w"].shape == (6,)
+    monkeypatch.setattr(_torch_reader, "_MAX_BYTES", len(content) - 1)
+    assert f"has {len(content)} bytes; weights of at most" in refused(content)
 
 
 # What would run --------------------------------------------------------------------------------
@@ -261,6 +357,10 @@ def test_lengths_of_storages(refused, length):
         {"shape": (1,), "strides": (1,), "offset": -1},
         {"shape": (1,), "strides": (1,), "offset": 2**64},
         {"shape": (-1, -6), "strides": (1, 1)},
+        {"shape": (7,), "strides": (0,)},
+        {"shape": (1,), "strides": (1,), "offset": 6},
+        {"shape": (2, 2), "strides": (4, 2)},
+        {"shape": (1,) * 33, "strides": (1,) * 33},
         {"shape": (1,) * 1000, "strides": (1,) * 1000},
         {"shape": (2**2000,) * 20_000, "strides": (0,) * 20_000},
         {"shape": (0, 2**70), "strides": (1, 1), "offset": 7},
@@ -268,6 +368,8 @@ def test_lengths_of_storages(refused, length):
         {"shape": ("6",), "strides": (1,)},
         {"shape": (6,), "strides": ()},
         {"shape": 6, "strides": 1},
+        {"shape": (6,), "strides": [1]},
+        {"shape": [6], "strides": (1,)},
     ],
 )
 def test_views_beyond_their_storage(refused, view):

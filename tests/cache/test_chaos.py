@@ -170,15 +170,18 @@ def test_file_that_a_killed_process_did_not_remove_is_removed(tmp_path):
     assert not old.exists()
 
 
-def test_store_that_others_clear_is_followed_in_silence(tmp_path, monkeypatch):
+@pytest.mark.parametrize("times", [1, 3])
+def test_store_that_others_clear_is_followed_in_silence(tmp_path, monkeypatch, times):
     witness = Witness(tmp_path)
     witness.put(range(50))
     witness.store._disconnect()
     open_database = _database.open_database
+    left = [True] * times
 
     def open_just_after_another_has_cleared(file: Path):
-        monkeypatch.setattr(_database, "open_database", open_database)
-        _database.begin_next(file)
+        if left:
+            left.pop()
+            _database.begin_next(file)
         return open_database(file)
 
     monkeypatch.setattr(_database, "open_database", open_just_after_another_has_cleared)

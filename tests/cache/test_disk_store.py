@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import random
@@ -12,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -108,6 +110,19 @@ def test_rows_keep_type_and_shape(tmp_path, dtype, shape):
         np.testing.assert_array_equal(row, right, strict=True)
 
 
+def test_rows_on_disk_stay_what_they_were(tmp_path):
+    """Or else the version of the database has to change."""
+    DiskStore(tmp_path).put([b"key"], np.array([[[1, 2]]], dtype="<i2"))
+    with sqlite3.connect(tmp_path / "features-0.sqlite") as db:
+        rows = db.execute("SELECT key, layout, value, digest FROM rows").fetchall()
+        version = db.execute("PRAGMA user_version").fetchone()
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    db.close()
+    value = b"\1\0\2\0"
+    digest = hashlib.blake2b(b"3 7 key<i2 1 2" + value, digest_size=16).digest()
+    assert (rows, version) == ([(b"key", b"<i2 1 2", value, digest)], (2,))
+
+
 def test_rows_must_be_numbers(tmp_path):
     with pytest.raises(
         TypeError, match="rows must be numbers to be kept on disk, got dtype object"
@@ -121,6 +136,12 @@ def test_more_rows_than_a_statement_takes_variables(tmp_path):
     store = DiskStore(tmp_path)
     store.put(keys, rows)
     np.testing.assert_array_equal(store.get(keys), rows)
+
+
+def test_folders_are_made_as_deep_as_need_be(tmp_path):
+    store = DiskStore(tmp_path / "one" / "in" / "another")
+    store.put(KEYS, ROWS)
+    assert n_right(store) == 50
 
 
 def test_rows_outlive_the_process(store):
@@ -152,6 +173,18 @@ def test_reading_writes_once_and_not_each_time(store):
     for _ in range(3):
         n_right(store)
     assert watcher.execute("PRAGMA data_version").fetchone() == before
+    watcher.close()
+
+
+def test_the_newest_eighth_is_not_stamped_again(tmp_path):
+    store, keys = DiskStore(tmp_path), [b"%d" % n for n in range(56)]
+    store.put(keys, np.zeros((56, 1)))
+    watcher = sqlite3.connect(database(store))
+    (before,) = watcher.execute("PRAGMA data_version").fetchone()
+    store.get(keys[-7:])
+    assert watcher.execute("PRAGMA data_version").fetchone() == (before,)
+    store.get(keys[-8:-7])
+    assert watcher.execute("PRAGMA data_version").fetchone() != (before,)
     watcher.close()
 
 
@@ -261,7 +294,78 @@ def test_thread_that_holds_the_store_is_not_waited_for_long(store, impatient):
     with _disk_store._turn:
         assert store.get(KEYS) == [None] * 50
         store.put([b"new"], ROWS[:1])
+        assert (len(store), store.n_bytes) == (0, 0)
     assert (len(store), n_right(store)) == (50, 50)
+
+
+def test_lock_of_another_is_waited_for_once(store, monkeypatch):
+    monkeypatch.setattr(_database, "PATIENCE", 1.0)
+    other = sqlite3.connect(database(store), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    start = time.monotonic()
+    with pytest.warns(CacheWarning, match="database is locked"):
+        store.put([b"new"], ROWS[:1])
+    assert time.monotonic() - start < 2.5
+    other.execute("ROLLBACK")
+    other.close()
+
+
+@pytest.fixture
+def locked_new_file(tmp_path):
+    """A connection that has locked a database which nobody has written to."""
+    other = sqlite3.connect(
+        tmp_path / "features-0.sqlite", isolation_level=None, check_same_thread=False
+    )
+    other.execute("BEGIN EXCLUSIVE")
+    yield other
+    other.close()
+
+
+def test_lock_on_a_new_file_is_waited_for(tmp_path, locked_new_file):
+    release = threading.Timer(0.3, locked_new_file.execute, ["ROLLBACK"])
+    release.start()
+    store = DiskStore(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        store.put(KEYS, ROWS)
+    release.join()
+    assert n_right(store) == 50
+
+
+def test_lock_on_a_new_file_is_not_waited_for_long(tmp_path, locked_new_file, impatient):
+    start = time.monotonic()
+    with pytest.warns(CacheWarning, match="database is locked"):
+        DiskStore(tmp_path).put(KEYS, ROWS)
+    assert time.monotonic() - start < 2
+
+
+def test_what_is_no_key_is_an_error_and_no_damage(store):
+    with pytest.raises(sqlite3.Error):
+        store.get([("no", "bytes")])
+    assert n_right(store) == 50
+    assert database(store).name == "features-0.sqlite"
+
+
+def is_closed(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return True
+    return False
+
+
+def test_a_connection_is_kept_until_its_file_or_its_store_is_gone(tmp_path):
+    store, other = DiskStore(tmp_path), DiskStore(tmp_path)
+    store.put(KEYS, ROWS)
+    first = store._db
+    store.get(KEYS)
+    assert store._db is first
+    other.clear()
+    store.get(KEYS)
+    second = store._db
+    assert (is_closed(first), is_closed(second)) == (True, False)
+    del store
+    assert is_closed(second)
 
 
 # Damage ----------------------------------------------------------------------------------------
@@ -335,10 +439,15 @@ def with_schema_that_is_no_text(file: Path) -> None:
     flip(file, file.read_bytes().index(b"ON rows (used)") + 3, bit=7)
 
 
+def of_a_format_to_come(file: Path) -> None:
+    flip(file, 47, bit=6)
+
+
 SPOILED = {
     "file is not a database": unreadable,
     "malformed": cut_short,
     "it is of version 99, not 2": of_another_version,
+    "its header or schema is damaged": of_a_format_to_come,
     "its totals are damaged": without_totals,
     "totals are damaged": with_a_bit_flipped_in_totals,
     # Python 3.10 gives no reason here.
@@ -356,6 +465,26 @@ def test_unusable_file_is_begun_anew(store, reason, spoil):
     assert n_right(store) == 50
     assert database(store).name == "features-1.sqlite"
     assert n_right(DiskStore(store.path)) == 50
+
+
+def test_damage_that_cannot_be_replaced_is_told(store, monkeypatch):
+    def refuse(file: Path) -> None:
+        raise PermissionError("the folder is not yours")
+
+    monkeypatch.setattr(_database, "begin_next", refuse)
+    unreadable(database(store))
+    with pytest.warns(
+        CacheWarning, match="damaged and cannot be replaced: the folder is not yours"
+    ):
+        assert n_right(store) == 0
+
+
+def test_damage_is_not_waited_for(store):
+    of_a_format_to_come(database(store))
+    start = time.monotonic()
+    with pytest.warns(CacheWarning, match="is begun anew"):
+        n_right(store)
+    assert time.monotonic() - start < _database.PATIENCE / 2
 
 
 def test_stores_that_find_the_same_damage_begin_anew_once(store):
@@ -481,13 +610,42 @@ def test_verify_sets_totals_right(store):
     assert store.n_bytes == ROWS.nbytes
 
 
-@pytest.mark.parametrize("spoil", [unreadable, cut_short, of_another_version])
+def with_an_index_that_is_out_of_step(file: Path) -> None:
+    def change(*statements: tuple) -> None:
+        with sqlite3.connect(file, isolation_level=None) as db:
+            db.execute("PRAGMA writable_schema = ON")
+            for statement in statements:
+                db.execute(*statement)
+        db.close()
+
+    with sqlite3.connect(file) as db:
+        index = db.execute("SELECT * FROM sqlite_master WHERE name = 'rows_by_use'").fetchone()
+    db.close()
+    change(("DELETE FROM sqlite_master WHERE name = 'rows_by_use'",))
+    change(("DELETE FROM rows WHERE id = 7",))
+    change(("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index))
+
+
+@pytest.mark.parametrize(
+    "spoil", [unreadable, cut_short, of_another_version, with_an_index_that_is_out_of_step]
+)
 def test_verify_begins_anew_where_the_file_is_damaged(store, spoil):
     spoil(database(store))
     checked = verify_cache(store.path)
     assert checked[:2] == (0, 0)
     assert "begun anew" in checked.fault
     assert verify_cache(store.path) == (0, 0, None)
+
+
+def test_verify_leaves_a_file_that_is_locked(store, impatient):
+    spoil_row(7, database(store))
+    other = sqlite3.connect(database(store), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OSError, match=r"features-0\.sqlite: database is locked"):
+        verify_cache(store.path)
+    other.execute("ROLLBACK")
+    other.close()
+    assert verify_cache(store.path) == (49, 1, None)
 
 
 def test_exported_rows_are_imported(store, tmp_path):
@@ -537,3 +695,10 @@ def test_failed_export_leaves_nothing(store, tmp_path):
     with pytest.raises(ValueError, match="`sktransfer cache verify`"):
         export_cache(store.path, tmp_path / "shard")
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+def test_export_that_cannot_be_put_in_its_place_leaves_nothing(store, tmp_path):
+    (tmp_path / "shard").mkdir()
+    with pytest.raises(OSError, match="shard"):
+        export_cache(store.path, tmp_path / "shard")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "shard"]

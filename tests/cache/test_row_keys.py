@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,10 @@ def test_one_bit_counts():
     changed = batch.copy()
     changed[0, 7, 7, 2] = np.nextafter(changed[0, 7, 7, 2], np.float32(2))
     assert row_keys(batch, "x") != row_keys(changed, "x")
+
+
+def test_keys_stay_what_they_were():
+    """Or else no store on disk would have its rows any more."""
+    batch = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
+    hashed = hashlib.blake2b(b"extractor|(2, 2, 3)|uint8" + bytes(range(12)), digest_size=20)
+    assert row_keys(batch, "extractor") == [hashed.digest()]

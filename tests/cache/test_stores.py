@@ -187,7 +187,9 @@ def test_threads_share_a_store_safely(new_store):
 
 
 def test_the_process_has_one_store_in_memory_and_one_a_folder(tmp_path, monkeypatch):
+    assert isinstance(memory_store(), FeatureStore)
     assert memory_store() is memory_store()
+    assert type(memory_store().max_bytes) is int
     monkeypatch.chdir(tmp_path)
     assert disk_store("a") is disk_store(tmp_path / "b" / ".." / "a")
     assert disk_store("a") is not disk_store("b")
@@ -201,6 +203,8 @@ def test_parameter_stands_for_a_store(tmp_path):
 
 
 def test_bound_on_disk_is_that_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv("SKTRANSFER_CACHE_BYTES", raising=False)
+    assert disk_store(tmp_path / "default").max_bytes == 10 * 1024**3
     monkeypatch.setenv("SKTRANSFER_CACHE_BYTES", "4096")
     assert disk_store(tmp_path).max_bytes == 4096
     monkeypatch.setenv("SKTRANSFER_CACHE_BYTES", "10 GiB")
@@ -212,3 +216,5 @@ def test_cache_must_be_a_folder(tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(ValueError, match="must be a folder, got the file"):
         open_store(tmp_path / "file")
+    with pytest.raises(ValueError, match="got an empty path"):
+        open_store("")

@@ -29,6 +29,20 @@ def test_means_are_those_of_the_bins():
     assert bins.expected_error == pytest.approx((2 * 0.15 + 2 * 0.075) / 4)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_single_prediction_has_means_and_a_bin_without_any_has_none():
+    bins = bin_confidences(np.array([0.3, 0.9, 0.8]), np.array([False, True, True]), n_bins=4)
+    assert bins.counts.tolist() == [0, 1, 0, 2]
+    np.testing.assert_allclose(bins.confidence, [np.nan, 0.3, np.nan, 0.85])
+    np.testing.assert_allclose(bins.accuracy, [np.nan, 0, np.nan, 1])
+
+
+def test_one_bin_compares_the_means_of_all():
+    bins = bin_confidences(np.array([0.0, 0.6, 0.9]), np.array([False, True, True]), n_bins=1)
+    assert bins.counts.tolist() == [3]
+    assert bins.expected_error == pytest.approx(2 / 3 - 0.5)
+
+
 def test_the_error_of_honest_confidence_is_small():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, 50_000)

@@ -22,7 +22,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sktransfer.evaluation._metrics import count_parameters, recall_by_class, score_predictions
+from sktransfer.evaluation._metrics import (
+    count_parameters,
+    rank_mistakes,
+    recall_by_class,
+    score_predictions,
+)
 
 CLASSES = np.array(["bird", "cat", "dog"])
 
@@ -136,6 +141,14 @@ def test_pairs_of_classes_leave_the_others_out():
     assert found == pytest.approx(np.mean(areas))
 
 
+def test_there_may_be_fewer_rows_than_classes():
+    scores = score_predictions(["bird", "cat"], [[0.6, 0.3, 0.1], [0.3, 0.2, 0.5]], CLASSES)
+    assert scores["accuracy"] == 0.5
+    assert scores["top_k_accuracy"] == 0.5
+    assert scores["roc_auc_ovo"] == pytest.approx((1 + 0) / 2)
+
+
+@pytest.mark.filterwarnings("error")
 def test_areas_of_a_single_class_are_nan(labels_and_proba):
     y, proba = labels_and_proba
     birds = y == "bird"
@@ -167,6 +180,10 @@ def test_what_cannot_be_scored_is_named(labels_and_proba):
         score_predictions(y, proba, ["bird", "cat", "fish"])
     with pytest.raises(ValueError, match=r"classes must be sorted.*\['dog', 'cat', 'bird'\]"):
         score_predictions(y, proba, CLASSES[::-1])
+    with pytest.raises(ValueError, match=r"classes must be sorted.*\['bird', 'cat', 'cat'\]"):
+        score_predictions(y, proba, ["bird", "cat", "cat"])
+    with pytest.raises(ValueError, match=r"classes must be two or more, got \['bird'\]"):
+        score_predictions(["bird"], [[1.0]], ["bird"])
     with pytest.raises(ValueError, match="y_true is empty"):
         recall_by_class([], np.empty((0, 3)), CLASSES)
 
@@ -177,6 +194,14 @@ def test_what_is_no_probability_is_refused(labels_and_proba, value):
     proba[3, 1] = value
     with pytest.raises(ValueError, match="proba must hold probabilities"):
         score_predictions(y, proba, CLASSES)
+
+
+def test_mistakes_are_ranked_by_how_sure_they_were():
+    proba = np.array([[0.6, 0.4], [0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6], [0.5, 0.5]])
+    assert rank_mistakes(np.array([0, 1, 0, 1, 0, 1]), proba).tolist() == [1, 2, 4, 5]
+    equally_sure = np.array([[0.2, 0.8], [0.8, 0.2], [0.2, 0.8]])
+    assert rank_mistakes(np.array([0, 1, 0]), equally_sure).tolist() == [0, 1, 2]
+    assert rank_mistakes(np.array([1, 0, 1]), equally_sure).tolist() == []
 
 
 class Network:

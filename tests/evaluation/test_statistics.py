@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from sktransfer.evaluation import (
+    PairedComparison,
+    RankComparison,
     compare_bayesian,
     compare_folds,
     compare_predictions,
@@ -92,6 +95,34 @@ def test_classifiers_that_do_not_differ_stand_in_one_group():
     assert [sorted(group) for group in groups] == [["a", "b"], ["c"]]
 
 
+def test_groups_overlap_and_those_within_another_are_left_out():
+    """What differs by the critical difference itself does not differ significantly."""
+    ranks = pd.Series({"a": 1.0, "b": 2.0, "c": 2.75, "d": 3.5, "e": 5.75})
+    found = RankComparison(ranks, 0.01, 5.0, 10.0, critical_difference=1.0)
+    assert found.groups() == [["a", "b"], ["b", "c"], ["c", "d"], ["e"]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_that_are_all_equal_say_nothing():
+    found = compare_ranks({"a": [0.5, 0.7], "b": [0.5, 0.7], "c": [0.5, 0.7]})
+    assert (found.chi_square, found.statistic, found.p_value) == (0, 0, 1)
+    assert found.ranks.tolist() == [2, 2, 2]
+
+
+def test_ties_are_corrected_for():
+    columns = {"a": [1, 1, 2, 1], "b": [1, 1, 1, 2], "c": [0, 0, 1, 1]}
+    expected = stats.friedmanchisquare(*columns.values()).statistic
+    assert compare_ranks(columns).chi_square == pytest.approx(expected)
+
+
+def test_ranks_that_nearly_agree_are_not_certain():
+    columns = {"a": [5, 5], "b": [4, 4], "c": [3, 3], "d": [2, 1], "e": [1, 2]}
+    chi_square = stats.friedmanchisquare(*columns.values()).statistic
+    found = compare_ranks(columns)
+    assert found.statistic == pytest.approx(chi_square / (2 * 4 - chi_square))
+    assert found.p_value == pytest.approx(stats.f.sf(found.statistic, 4, 4))
+
+
 def test_ranks_that_always_agree_are_certain():
     found = compare_ranks({"a": [3, 3, 3], "b": [2, 2, 2], "c": [1, 1, 1]})
     assert found.p_value == 0
@@ -105,9 +136,22 @@ def test_mcnemar_counts_what_one_alone_gets_right():
     found = compare_predictions(y, first, second)
     assert found.difference == pytest.approx(0.10)
     assert found.p_value == pytest.approx(2 * stats.binom.cdf(5, 20, 0.5))
-    low, high = found.interval
-    assert low < 0.10 < high
+    assert found.statistic == 15
     assert compare_predictions(y, first, first).p_value == 1
+
+
+def test_the_interval_of_accuracies_is_that_of_a_mean_of_paired_differences():
+    rng = np.random.default_rng(0)
+    y, first, second = rng.integers(0, 2, (3, 200))
+    gains = (first == y).astype(float) - (second == y)
+    low, high = compare_predictions(y, first, second, confidence=0.9).interval
+    expected = stats.norm.interval(0.9, gains.mean(), gains.std() / np.sqrt(200))
+    np.testing.assert_allclose((low, high), expected)
+
+
+def test_one_prediction_can_be_compared():
+    found = compare_predictions(["a"], ["a"], ["b"])
+    assert (found.difference, found.p_value) == (1, 1)
 
 
 def test_an_interval_of_one_classifier_is_wider_than_a_plain_one():
@@ -138,12 +182,42 @@ def test_answers_are_given_in_words():
     assert "mean ranks: a 1" in str(compare_ranks({"a": [3, 3], "b": [2, 2], "c": [1, 1]}))
 
 
-@pytest.mark.parametrize("same", [0.0, 0.1])
-def test_folds_that_all_differ_by_the_same_leave_no_doubt(same):
-    found = compare_folds([0.5 + same] * 3, [0.5] * 3, test_fraction=0.25)
-    assert found.p_value == (0.0 if same else 1.0)
-    bayesian = compare_bayesian([0.5 + same] * 3, [0.5] * 3, test_fraction=0.25)
-    assert (bayesian.first_better, bayesian.alike) == ((1, 0) if same else (0, 1))
+@pytest.mark.parametrize(
+    ("difference", "p_value", "words"),
+    [
+        (-0.1, 0.04, "the first is worse by 0.1 (95% interval -0.2 to 0.2, p = 0.04): unlikely to"),
+        (0.1, 0.06, "the first is better by 0.1 (95% interval -0.2 to 0.2, p = 0.06): it may well"),
+        (0.0, 1.0, "the first is as good (95% interval -0.2 to 0.2, p = 1): it may well be chance"),
+    ],
+)
+def test_words_follow_the_sign_and_the_level(difference, p_value, words):
+    assert str(PairedComparison(difference, (-0.2, 0.2), p_value, 2.0, 0.95)).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("difference", "p_value", "statistic"), [(0.25, 0, np.inf), (-0.25, 0, -np.inf), (0, 1, 0)]
+)
+def test_folds_that_all_differ_by_the_same_leave_no_doubt(difference, p_value, statistic):
+    first, second = [0.5 + difference] * 3, [0.5] * 3
+    found = compare_folds(first, second, test_fraction=0.25)
+    assert (found.p_value, found.statistic) == (p_value, statistic)
+    assert found.interval == (difference, difference)
+
+
+@pytest.mark.parametrize(
+    ("difference", "rope", "probabilities"),
+    [
+        (0.25, 0.125, (1, 0, 0)),
+        (0.25, 0.25, (0, 1, 0)),
+        (0.25, 0.5, (0, 1, 0)),
+        (-0.25, 0.125, (0, 0, 1)),
+        (-0.25, 0.25, (0, 1, 0)),
+        (0, 0, (0, 1, 0)),
+    ],
+)
+def test_the_region_of_equivalence_holds_its_bounds(difference, rope, probabilities):
+    found = compare_bayesian([0.5 + difference] * 3, [0.5] * 3, test_fraction=0.25, rope=rope)
+    assert (found.first_better, found.alike, found.second_better) == probabilities
 
 
 @pytest.mark.parametrize(
@@ -154,9 +228,21 @@ def test_folds_that_all_differ_by_the_same_leave_no_doubt(same):
         (lambda: compare_folds([1, np.nan], [1, 2], test_fraction=0.1), "finite"),
         (lambda: compare_folds([1, 2], [2, 1], test_fraction=0), "test_fraction.*got 0"),
         (lambda: compare_folds([1, 2], [2, 1], test_fraction=1, confidence=95), "confidence.*95"),
+        (lambda: compare_folds([1, 2], [2, 1], test_fraction=1, confidence=1), "confidence.*got 1"),
+        (lambda: compare_folds([[1, 2]] * 2, [[2, 1]] * 2, test_fraction=1), r"shapes \(2, 2\)"),
         (lambda: compare_bayesian([1, 2], [2, 1], test_fraction=1, rope=-1), "rope.*-1"),
+        (lambda: compare_bayesian([1, 2], [2, 1], test_fraction=1, rope=np.inf), "rope.*inf"),
+        (lambda: compare_bayesian([1, 2], [2, 1], test_fraction=-1), "test_fraction.*got -1"),
         (lambda: compare_predictions([1], [1, 2], [1]), "one shape"),
+        (lambda: compare_predictions([[1]], [[1]], [[1]]), "one shape.*1, 1"),
+        (lambda: compare_predictions([], [], []), "one shape"),
+        (lambda: compare_predictions([1], [1], [1], confidence=1.5), "confidence.*got 1.5"),
         (lambda: compare_ranks({"a": [1, 2], "b": [1, 2]}), "three or more classifiers.*2 on 2"),
+        (lambda: compare_ranks({"a": [1], "b": [1], "c": [1]}), "two or more datasets.*3 on 1"),
+        (
+            lambda: compare_ranks({"a": [1, 2], "b": [2, 1], "c": [3, 3]}, significance=0),
+            "significance.*got 0",
+        ),
         (lambda: compare_ranks({"a": [1, np.nan], "b": [1, 2], "c": [1, 2]}), "NaN"),
     ],
 )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
 import json
+import os
+import pickle
+import subprocess
+import sys
 import zipfile
 
-import keras
 import numpy as np
 import pytest
 
+from sktransfer.persistence import load, save
 from tests._tiny_backbones import registered, tiny_spec
 
 
 def build_tiny(include_top, weights, input_shape):
+    import keras
+
     images = keras.Input(input_shape)
     tensor = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="stem")(images)
     tensor = keras.layers.BatchNormalization(name="stem_bn")(tensor)
@@ -65,3 +72,44 @@ def edited():
         return target
 
     return rewrite
+
+
+@pytest.fixture
+def nothing_is_run(tmp_path, monkeypatch):
+    """Plant a module that leaves a mark when it is imported, and watch what runs things."""
+    folder = tmp_path / "planted"
+    folder.mkdir()
+    mark = folder / "mark"
+    (folder / "sentinel_module.py").write_text(
+        f"open({str(mark)!r}, 'w').close()\nclass Sentinel:\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    ran = []
+
+    def watched(name):
+        return lambda *args, **kwargs: ran.append((name, args))
+
+    for owner, name in [(os, "system"), (subprocess, "Popen"), (pickle, "loads"), (pickle, "load")]:
+        monkeypatch.setattr(owner, name, watched(name))
+    plain_eval = builtins.eval
+
+    def watched_eval(source, *args):
+        ran.extend(["eval"] if "sentinel" in str(source) else [])
+        return plain_eval(source, *args)
+
+    monkeypatch.setattr(builtins, "eval", watched_eval)
+    yield
+    assert ran == []
+    assert not mark.exists()
+    assert "sentinel_module" not in sys.modules
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save an estimator and load it again."""
+
+    def round_trip(estimator, **options):
+        save(estimator, tmp_path / "estimator.zip", **options)
+        return load(tmp_path / "estimator.zip", **options)
+
+    return round_trip

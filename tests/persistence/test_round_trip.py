@@ -99,17 +99,6 @@ def fit(features, images, labels):
     return fitted
 
 
-@pytest.fixture
-def saved(tmp_path):
-    """Save an estimator and load it again."""
-
-    def round_trip(estimator, **options):
-        save(estimator, tmp_path / "estimator.zip", **options)
-        return load(tmp_path / "estimator.zip", **options)
-
-    return round_trip
-
-
 def nested_classes(estimator):
     """Classes of an estimator and of all estimators that its parameters hold."""
     values = [estimator, *estimator.get_params().values()]
@@ -334,46 +323,6 @@ def test_what_cannot_be_saved_is_named(tmp_path, features, labels):
             save(value, tmp_path / "never.zip")
     save(search.best_estimator_, tmp_path / "best.zip")
     assert list(tmp_path.iterdir()) == [tmp_path / "best.zip"]
-
-
-VALUES = [
-    float("nan"), float("inf"), -0.0, 0.1, 1 << 80, True, None, "text", "$text", b"\x00\xff",
-    (1, (2, [3])), {1, 2}, {0: "head", (1, 2): None}, {"$odd": 1}, Path("a/b"),
-    np.float32(0.1), np.float64("nan"), np.int64(-3), np.bool_(True), np.str_("label"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_values_keep_type_and_bits(value, saved):
-    found = saved(sktransfer.LinearProbe(C=value)).C
-
-    assert type(found) is type(value)
-    assert repr(found) == repr(value)
-
-
-ARRAYS = [
-    np.arange(6, dtype=">i2").reshape(2, 3),
-    np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-    np.array([["a", "bcd"]]),
-    np.array(["a", "bcd"], dtype=object),
-    np.array([], dtype="U1"),
-    np.array(["", ""], dtype="U0"),
-    np.array(3.5),
-    np.array([True, False]),
-    np.array([1 + 2j]),
-    np.zeros((0, 4)),
-    np.arange(10)[::3],
-]
-
-
-@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{array.shape}")
-def test_arrays_keep_type_order_and_bits(array, saved):
-    found = saved(sktransfer.LDAProbe(priors=array)).priors
-
-    assert found.dtype == array.dtype
-    assert found.flags.writeable
-    assert found.flags.f_contiguous == np.array(array, order="K").flags.f_contiguous
-    np.testing.assert_array_equal(found, array, strict=True)
 
 
 ELSEWHERE = """
