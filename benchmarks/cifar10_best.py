@@ -8,7 +8,7 @@ images. A run that was stopped goes on where it was when it is started again wit
 and ``--parts`` chooses what is run.
 
 The table is written to ``benchmarks/results/cifar10_best.csv``, beside a header that names machine
-and versions, and the learning curves.
+and versions, and the learning curves. Rows of other parts that are there already stay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks._cifar10_runs import Part, copy_curves, parse, read_parts, run_parts, store_table
+from benchmarks._cifar10_runs import (
+    RESULTS,
+    Part,
+    copy_curves,
+    parse,
+    read_parts,
+    run_parts,
+    store_table,
+)
 from benchmarks.cifar10_study import STUDY_TEST_ACCURACY
 
 FAST = {"precision": "bfloat16", "engine": "openvino"}
@@ -101,9 +109,21 @@ def described(part: Part, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def with_stored(table: pd.DataFrame) -> pd.DataFrame:
+    """Put the rows of an earlier table in front, but for cells that were run anew."""
+    path = RESULTS / "cifar10_best.csv"
+    if not path.exists():
+        return table
+    cell = ["strategy", "backbone"]
+    stored = pd.read_csv(path, keep_default_na=False, na_values={"study_test_accuracy": [""]})
+    is_new = pd.MultiIndex.from_frame(stored[cell]).isin(pd.MultiIndex.from_frame(table[cell]))
+    return pd.concat([stored[~is_new], table[stored.columns]], ignore_index=True)
+
+
 def collect(output: Path, note: str) -> pd.DataFrame:
     """Store the table of all parts that were run, and their learning curves."""
     parts, table = read_parts(PARTS, output, described)
+    table = with_stored(table)
     pictures = store_table("cifar10_best", table, note)
     for part in parts:
         copy_curves(part, output, pictures)

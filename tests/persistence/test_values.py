@@ -134,7 +134,7 @@ class Masked(np.ndarray):
         (np.array(["a", 1], dtype=object), "it is an array of object"),
         (NUMBERS.view(Masked), "it is an array of float64"),
         ([1, print], r"it\[1\] is a builtins\.builtin_function_or_method"),
-        ({"a": {1: object()}}, r"it\['a'\]\[1\] is a builtins\.object"),
+        ({"a": {1: Ellipsis}}, r"it\['a'\]\[1\] is a builtins\.ellipsis"),
         ({("a", print): 1}, r"a key of it\[1\] is a builtins"),
         (LogisticRegression(C=print), r"it\.parameters\['C'\] is a builtins"),
         (range(3), "it is a builtins.range"),
