@@ -155,15 +155,28 @@ def cifar10_folds(name: str, results: Path) -> str:
 
 
 def fill_reliability(text: str, results: Path = RESULTS) -> str:
-    """Fill in what the long tests have counted, and what is equal to the bit."""
+    """Fill in what the long tests and the mutants have shown, and what is equal to the bit."""
     runs = {
         path.stem.replace("_", " "): json.loads(path.read_text(encoding="utf-8"))
         for path in sorted((results / "reliability").glob("*.json"))
     }
+    mutation = _mutation(runs.pop("mutation")) if "mutation" in runs else ""
     rows = [[name, _machine(run), _figures(run["figures"])] for name, run in runs.items()]
     table = f"{_markdown(['test', 'on', 'counted'], rows)}\n" if rows else ""
     text = _between(text, "<!-- reliability -->", "<!-- /reliability -->", table)
+    text = _between(text, "<!-- mutation -->", "<!-- /mutation -->", mutation)
     return _fill_each(text, {"equality": stored}, results)
+
+
+def _mutation(run: dict) -> str:
+    """Write the table of what became of the mutants of each module."""
+    columns = ["mutants", "killed", "out_of_time", "equivalent", "survived"]
+    rows = [
+        [f"`{module}`", *(str(counts.get(column, "")) for column in columns)]
+        for module, counts in sorted(run["figures"].items())
+    ]
+    header = ["module", *(column.replace("_", " ") for column in columns)]
+    return f"{_markdown(header, rows)}\n"
 
 
 def _figures(figures: dict) -> str:

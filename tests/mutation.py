@@ -76,7 +76,7 @@ OPTIONS = [
     *("-p", "no:cacheprovider", "-p", "no:unraisableexception"),
 ]
 MOST_BYTES = 6 << 30  # of a mutant's memory, should a bound be what it has lost
-MOST_SECONDS = 300  # of a mutant that waits for ever; one that computes is stopped earlier
+MOST_SECONDS = 120  # of a mutant that waits for ever; one that computes is stopped earlier
 
 
 class Order:
