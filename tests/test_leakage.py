@@ -477,9 +477,9 @@ def test_a_cache_that_knows_images_by_their_places_is_noticed(monkeypatch):
 
 @pytest.mark.usefixtures("clean")
 def test_a_norm_of_the_batch_in_question_is_noticed(monkeypatch):
-    run_padded = _base.run_padded
+    run_padded = _forward.run_padded
     monkeypatch.setattr(
-        _base, "run_padded", lambda run, rows, size: run_padded(run, rows - rows.mean(0), size)
+        _forward, "run_padded", lambda run, rows, size: run_padded(run, rows - rows.mean(0), size)
     )
     with notices():
         check_test_images_keep_to_themselves(fitted(strategy("cnn")))

@@ -134,11 +134,18 @@ def test_extras_are_in_the_project_file():
     assert all(re.search(rf"^{extra} = \[", project, flags=re.MULTILINE) for extra in extras)
 
 
+def anchors_of(text: str) -> set[str]:
+    """What links into a page may name: its headings, as they are commonly written in links."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_lead_somewhere():
-    headings = re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE)
-    anchors = {f"#{heading.lower().replace(' ', '-')}" for heading in headings}
     for target in re.findall(r"\]\(([^)]+)\)", TEXT):
-        assert target in anchors or (REPOSITORY / target).exists(), target
+        name, _, anchor = target.partition("#")
+        page = REPOSITORY / (name or "README.md")
+        assert page.exists(), target
+        assert not anchor or anchor in anchors_of(page.read_text(encoding="utf-8")), target
 
 
 def test_ci_runs_the_command_that_readers_see():
