@@ -115,7 +115,7 @@ def with_stored(table: pd.DataFrame) -> pd.DataFrame:
     if not path.exists():
         return table
     cell = ["strategy", "backbone"]
-    stored = pd.read_csv(path, keep_default_na=False, na_values={"study_test_accuracy": [""]})
+    stored = pd.read_csv(path, dtype=str, keep_default_na=False)  # to be written as they are
     is_new = pd.MultiIndex.from_frame(stored[cell]).isin(pd.MultiIndex.from_frame(table[cell]))
     return pd.concat([stored[~is_new], table[stored.columns]], ignore_index=True)
 

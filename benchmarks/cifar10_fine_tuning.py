@@ -19,8 +19,6 @@ from benchmarks._settings import image_parser, load_images, source_of, weights_o
 from benchmarks._side_by_side import store
 
 SIZE = 64
-HEAD_EPOCHS = 20
-"""On features, of which an epoch takes a hundredth of one of the whole network."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ def ingredients(epochs: int) -> dict[str, dict[str, Any]]:
     from sktransfer import ImageAugmentation, Mixing, TrivialAugment
     from sktransfer.strategies import BEST_FINE_TUNING
 
-    head_first = {"unfreeze": {0: "head", HEAD_EPOCHS: "all"}, "epochs": HEAD_EPOCHS + epochs}
+    stages = BEST_FINE_TUNING["unfreeze"]
+    head_first = {"unfreeze": stages, "epochs": max(stages) + epochs}
     return {
         "rate 1e-3, of the backbone 1e-4, cosine, Adam": {},
         "head first (LP-FT)": head_first,

@@ -110,7 +110,7 @@ BEST_FINE_TUNING = {
     "epochs": 25,
     "interpolation": "bicubic",
     "dropout": 0.2,
-    # Each stage begins at a small rate: at once at the highest, ten steps undo the head's work.
+    # Each stage begins at a small rate: the highest, at once, undoes the head's work.
     "learning_rate_schedule": "one_cycle",
     "backbone_learning_rate": 3e-4,
     "layer_decay": 0.2,  # what the lowest layers know is general, and worth keeping
