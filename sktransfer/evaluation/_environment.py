@@ -25,7 +25,7 @@ def describe_environment() -> dict:
             "system": platform.platform(),
         },
         "versions": package_versions(),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
 
@@ -34,6 +34,14 @@ def package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
     versions = {package: _version(package) for package in PACKAGES}
     return {"python": platform.python_version(), **versions}
+
+
+def _command() -> str:
+    """Return the command line of this process, as one would type it."""
+    module = sys.modules["__main__"].__spec__
+    if module is None:
+        return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return shlex.join(["python", "-m", module.name.removesuffix(".__main__"), *sys.argv[1:]])
 
 
 def _version(package: str) -> str:

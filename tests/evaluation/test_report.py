@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +21,7 @@ from sktransfer.evaluation import (
 from sktransfer.evaluation._environment import describe_environment
 from sktransfer.evaluation._record import Cell, Record
 
+ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {
     "dataset": "photos",
     "strategy": "features",
@@ -166,3 +171,27 @@ def test_environment_is_described():
         "numpy",
         "sktransfer",
     }
+
+
+@pytest.mark.parametrize(
+    ("started", "command"),
+    [
+        (["-m", "here.tool", "--n", "1"], "python -m here.tool --n 1"),
+        (["-m", "here", "a b"], "python -m here 'a b'"),
+        (["here/tool.py", "--n", "1"], "tool.py --n 1"),
+    ],
+)
+def test_command_is_the_one_that_was_typed(tmp_path, started, command):
+    (tmp_path / "here").mkdir()
+    say = "from sktransfer.evaluation._environment import describe_environment as describe\n"
+    for name in ("tool.py", "__main__.py"):
+        (tmp_path / "here" / name).write_text(say + "print(describe()['command'])")
+    told = subprocess.run(
+        [sys.executable, *started],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == command
