@@ -18,6 +18,9 @@ from benchmarks._side_by_side import store
 BACKBONES = {"mobilenet": 160, "vgg16": 64, "efficientnet_lite0": 160}
 """Height and width that each backbone is given."""
 
+TOGETHER = ("mobilenet", "efficientnet_lite0")
+"""Backbones whose features are tried side by side, too."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -44,8 +47,9 @@ def probes() -> dict:
         "LinearProbe": LinearProbe(),
         "LinearProbe on unit vectors": make_pipeline(Normalizer(), LinearProbe()),
         "RidgeProbe": RidgeProbe(),
-        # The probe takes the cube of the number of features; 100 rows span fewer than 100.
-        "LDAProbe on principal components": make_pipeline(PCA(), LDAProbe()),
+        # The probe takes the cube of the number of features. It standardizes them, so components
+        # that hardly vary must not reach it.
+        "LDAProbe on principal components": make_pipeline(PCA(n_components=0.9), LDAProbe()),
         "KNNProbe": make_pipeline(StandardScaler(), KNNProbe(n_neighbors=5)),
     }
 
@@ -61,20 +65,14 @@ def draws(labels: np.ndarray, sizes: Sizes, seed: int) -> list[np.ndarray]:
     return rows
 
 
-def measure(arguments, sizes: Sizes) -> list[dict]:
-    """Score every probe on the validation images, and the best of them on the test images."""
-    from sklearn.base import clone
+def extractors(arguments) -> dict:
+    """Return what turns images into features: each backbone, and two of them side by side."""
+    from sklearn.pipeline import FeatureUnion
 
-    from sktransfer import load_cifar10, make_strategy
+    from sktransfer import make_strategy
 
-    cifar = load_cifar10(arguments.data)
-    X, y = cifar.X_train, cifar.y_train
-    trained_on = draws(y, sizes, arguments.seed)
-    others = np.setdiff1d(np.arange(len(y)), np.concatenate(trained_on))
-    held_out = np.random.default_rng(arguments.seed).choice(others, sizes.validation, replace=False)
-    rows, searched = [], {}
-    for backbone, size in BACKBONES.items():
-        features = make_strategy(
+    single = {
+        backbone: make_strategy(
             "linear_probe",
             backbone,
             weights=weights_of(backbone, arguments.weights_dir),
@@ -82,13 +80,33 @@ def measure(arguments, sizes: Sizes) -> list[dict]:
             precision=arguments.precision,
             engine=arguments.engine,
         )[0]
+        for backbone, size in BACKBONES.items()
+    }
+    named = {f"{backbone} at {BACKBONES[backbone]}": single[backbone] for backbone in single}
+    union = FeatureUnion([(backbone, single[backbone]) for backbone in TOGETHER])
+    return {**named, " and ".join(TOGETHER): union}
+
+
+def measure(arguments, sizes: Sizes) -> list[dict]:
+    """Score every probe on the validation images, and the best of them on the test images."""
+    from sklearn.base import clone
+
+    from sktransfer import load_cifar10
+
+    cifar = load_cifar10(arguments.data)
+    X, y = cifar.X_train, cifar.y_train
+    trained_on = draws(y, sizes, arguments.seed)
+    others = np.setdiff1d(np.arange(len(y)), np.concatenate(trained_on))
+    held_out = np.random.default_rng(arguments.seed).choice(others, sizes.validation, replace=False)
+    rows, searched = [], {}
+    for backbone, features in extractors(arguments).items():
         maps = [features.fit(X[:1]).transform(X[part]) for part in (*trained_on, held_out)]
         for name, probe in probes().items():
             fitted = [clone(probe).fit(maps[i], y[part]) for i, part in enumerate(trained_on)]
             scores = [100 * one.score(maps[-1], y[held_out]) for one in fitted]
             print(f"{backbone}, {name}: {np.mean(scores):.2f} %", flush=True)
             rows.append(
-                {"backbone": f"{backbone} at {size}", "probe": name}
+                {"backbone": backbone, "probe": name}
                 | {"val_accuracy": np.mean(scores), "val_deviation": np.std(scores, ddof=1)}
             )
             searched[len(rows) - 1] = features, fitted
