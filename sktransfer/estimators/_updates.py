@@ -55,6 +55,9 @@ class UpdateRules:
             return update(gradient, variable, rate)
 
         optimizer.update_step = update_step
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            # There is nothing to sum up, and TensorFlow never lets go of a graph that sums.
+            optimizer._all_reduce_sum_gradients = list
         return list(starts.values())
 
     def _rate_factors(self, network: keras.Model) -> dict[Any, float]:

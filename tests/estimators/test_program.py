@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
@@ -246,6 +248,18 @@ def test_the_pool_keeps_the_programs_used_last(blobs, empty_pool, monkeypatch):
     monkeypatch.setattr(_program_pool, "MOST_BYTES", 1)
     head(epochs=1, hidden_layer_sizes=(3,)).fit(*blobs)
     assert [program.get_layer("hidden_1").units for _, program in empty_pool] == [3]
+
+
+def test_a_program_that_is_dropped_leaves_no_graph_behind(blobs, monkeypatch):
+    monkeypatch.setattr(_program_pool, "MOST_PROGRAMS", 1)
+
+    def graphs_after_fit(units):
+        head(hidden_layer_sizes=(units,)).fit(*blobs)
+        gc.collect()
+        return sum(isinstance(one, tf.Graph) for one in gc.get_objects())
+
+    graphs = [graphs_after_fit(units) for units in (5, 6, 7)]
+    assert graphs[2] <= graphs[0]
 
 
 def test_a_waiting_program_holds_no_data(blobs, empty_pool):
