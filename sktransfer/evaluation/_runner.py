@@ -153,7 +153,7 @@ def run_benchmark(
         raise TypeError(f"random_state must be an integer, got {random_state!r}")
     trusted = list(trusted)
     AllowedClasses(trusted)
-    backbones = _listed("backbones", backbones)
+    backbones = _different(backbones)
     strategies = _listed("strategies", all_strategies() if strategies is None else strategies)
     builder = Builder(make_estimator or default_factory(), recipe, epochs)
     systems = builder.systems(strategies, backbones)
@@ -269,9 +269,14 @@ def resume_benchmark(
     )
 
 
-def _listed(name: str, values: Iterable) -> list:
+def _different(values: str | Iterable) -> list:
+    """Return each value once, in order; a single name is one value."""
+    return list(dict.fromkeys([values] if isinstance(values, str) else values))
+
+
+def _listed(name: str, values: str | Iterable) -> list:
     """Return the different values; raise an error where there are none."""
-    values = list(dict.fromkeys([values] if isinstance(values, str) else values))
+    values = _different(values)
     if not values:
         raise ValueError(f"{name} must name at least one, got none: there is nothing to run")
     return values

@@ -38,6 +38,8 @@ class Builder:
         systems = []
         for strategy in strategies:
             has_backbone = "backbone" in self.parameter_names(strategy)
+            if has_backbone and not backbones:
+                raise ValueError(f"backbones must name at least one for {strategy!r}, got none")
             systems += [(strategy, name) for name in (backbones if has_backbone else [""])]
         for system in systems:
             self(*system, 0)

@@ -582,14 +582,20 @@ def test_a_run_is_resumed_with_what_it_was_given(dataset, tmp_path):
 
 
 def test_an_empty_sweep_is_refused(dataset, tmp_path):
-    for how in ({"strategies": []}, {"backbones": []}, {"train_size": []}):
+    for how in ({"strategies": []}, {"train_size": []}):
         with pytest.raises(ValueError, match="there is nothing to run"):
             run(dataset, tmp_path / "run", **how)
+    with pytest.raises(ValueError, match="backbones must name at least one for 'knn', got none"):
+        run(dataset, tmp_path / "run", ["cnn", "knn"], backbones=[])
     with pytest.raises(ValueError, match="dataset must name at least one"):
         run([], tmp_path / "run")
     with pytest.raises(ValueError, match="two datasets have the name 'colours'"):
         run([dataset, dataset], tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_strategies_without_a_backbone_need_no_name_of_one(dataset, tmp_path):
+    assert run(dataset, tmp_path, ["cnn"], backbones=[])["backbone"].tolist() == [""]
 
 
 @pytest.mark.parametrize(
