@@ -128,12 +128,14 @@ def _checked_classes(y, name: str = "y") -> np.ndarray:
         y = y.toarray()
     check_classification_targets(y)
     kind = type_of_target(y, input_name=name)
-    if kind == "multilabel-indicator":
+    # Any two numbers make indicators for scikit-learn; the loss takes them for probabilities.
+    if kind == "multilabel-indicator" and np.isin(y, (0, 1)).all():
         return y
-    if kind == "multiclass-multioutput":
+    if kind in ("multilabel-indicator", "multiclass-multioutput"):
+        values = list(dict.fromkeys(y.ravel().tolist()))
         raise ValueError(
-            f"{name} has several columns of classes; accepted are one column of classes, or a "
-            "label indicator matrix of zeros and ones"
+            f"{name} has several columns of classes, such as {values[:5]}; accepted are one column "
+            "of classes, or a label indicator matrix of zeros and ones"
         )
     return column_or_1d(y, warn=True)
 

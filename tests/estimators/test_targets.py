@@ -89,7 +89,9 @@ def test_named_classes_may_be_more_than_those_of_y():
     [
         (["a", "a"], "one class only"),
         ([0.5, 1.5, 2.0], "continuous"),
-        ([[1, 2], [3, 4], [5, 6]], "several columns of classes"),
+        ([[1, 2], [3, 4], [5, 6]], r"several columns of classes, such as \[1, 2, 3, 4, 5\]"),
+        ([[-1, 1], [1, 1]], r"such as \[-1, 1\]; accepted are .* matrix of zeros and ones"),
+        ([[1, 2], [2, 1]], r"such as \[1, 2\]; accepted are .* matrix of zeros and ones"),
         ([0.0, np.nan], "NaN"),
     ],
 )
