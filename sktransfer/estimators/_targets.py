@@ -57,13 +57,17 @@ class ClassTargets:
             return y.astype(np.float32)
         if y.ndim == 2:
             raise ValueError(f"{name} must be 1-dimensional, got shape {y.shape}")
-        unknown = np.setdiff1d(y, self.classes)
-        if unknown.size:
+        # By equality as Python has it: to NumPy the text "10" is the number 10, and comes before 2.
+        numbers = {label: number for number, label in enumerate(self.classes.tolist())}
+        found, positions = np.unique(y, return_inverse=True)
+        labels = found.tolist()
+        unknown = [label for label in labels if label not in numbers]
+        if unknown:
             raise ValueError(
-                f"{name} holds labels that were not in the classes of fit: {unknown.tolist()}; "
+                f"{name} holds labels that were not in the classes of fit: {unknown}; "
                 f"classes: {self.classes.tolist()}"
             )
-        return np.searchsorted(self.classes, y).astype(np.int32)
+        return np.array([numbers[label] for label in labels], dtype=np.int32)[positions]
 
     def check_classes(self, classes) -> None:
         """Refuse other classes than those that a first ``partial_fit`` named."""

@@ -114,6 +114,19 @@ def test_what_does_not_fit_the_classes_is_named(fitted, y, message):
         ClassTargets.of(fitted).encode(y, name="y_val")
 
 
+@pytest.mark.parametrize("kinds", [(int, str), (str, int)])
+def test_numbers_and_their_texts_are_different_labels(kinds):
+    fitted, others = (np.arange(20).astype(kind) for kind in kinds)
+    with pytest.raises(ValueError, match="not in the classes of fit"):
+        ClassTargets.of(fitted).encode(others)
+
+
+def test_equal_numbers_are_one_label_whatever_their_type():
+    targets = ClassTargets.of([3, 1, 2])
+    for kind in (np.uint8, np.int64, np.float32, np.float64):
+        assert targets.encode(np.array([2, 3, 1], kind)).tolist() == [1, 2, 0]
+
+
 def test_numbers_of_another_width_are_refused():
     with pytest.raises(ValueError, match="must have 2 columns, got 3"):
         NumberTargets.of(np.zeros((4, 2))).encode(np.zeros((4, 3)))
