@@ -177,6 +177,11 @@ class NetworkEstimator(BaseEstimator):
         """Return the loss, as `keras.Model.compile` takes it."""
         return self.target_encoder_.loss
 
+    @property
+    def _metric(self) -> Any:
+        """Return the metric in `history_`, as `keras.Model.compile` takes it."""
+        return self.target_encoder_.metric
+
     # Network -----------------------------------------------------------------------------------
 
     @property
@@ -440,7 +445,7 @@ class NetworkEstimator(BaseEstimator):
         network.compile(
             optimizer=optimizer,
             loss=self._loss,
-            metrics=[self.target_encoder_.metric],
+            metrics=[self._metric],
             jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
         )
 
@@ -654,6 +659,13 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
             focal_gamma=self.focal_gamma,
             distributions=self._needs_distributions,
         )
+
+    @property
+    def _metric(self) -> Any:
+        if self.target_encoder_.multilabel:
+            # By its name Keras would compare the highest of each row, as of classes.
+            return keras.metrics.BinaryAccuracy(name=self.target_encoder_.metric)
+        return self.target_encoder_.metric
 
     def __sklearn_tags__(self):
         tags = BaseEstimator.__sklearn_tags__(self)
