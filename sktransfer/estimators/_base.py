@@ -232,7 +232,7 @@ class NetworkEstimator(BaseEstimator):
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """Train for one epoch more, going on with the weights and the optimizer that there are."""
         self._check_parameters()
-        resume = self.initialized_
+        resume = self.__sklearn_is_fitted__()
         rows, targets = self._check_data(X, y, reset=not resume, classes=classes)
         training = self._examples(rows, targets, y, sample_weight)
         if not resume:
@@ -340,6 +340,8 @@ class NetworkEstimator(BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, "
                 "but the target y is None."
             )
+        if reset and hasattr(self, "n_iter_"):
+            del self.n_iter_  # not fitted until training has ended: the old network has old classes
         rows = self._check_rows(X, reset=reset)
         if reset:
             self._learn_targets(y, classes)
@@ -413,8 +415,6 @@ class NetworkEstimator(BaseEstimator):
         """Build a network of fresh weights for training on rows, and forget the history."""
         random_state = self.random_state if random_state is None else random_state
         self._seed = int(check_random_state(random_state).randint(2**31 - 1))
-        if hasattr(self, "n_iter_"):
-            del self.n_iter_  # not fitted until training has ended
         self.history_ = {}
         self.epoch_seconds_ = []
         with seeded_build(self._seed):
@@ -543,7 +543,7 @@ class NetworkEstimator(BaseEstimator):
         return summary(self.model_)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return self.initialized_ and hasattr(self, "n_iter_")
+        return hasattr(self, "n_iter_")
 
     # Pickle ------------------------------------------------------------------------------------
 
@@ -604,7 +604,7 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         self : object
             The estimator.
         """
-        if self.initialized_:
+        if self.__sklearn_is_fitted__():
             self.target_encoder_.check_classes(classes)
         return self._partial_fit(X, y, sample_weight, classes)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from sktransfer import DenseHead, DenseHeadRegressor
 
@@ -365,6 +366,24 @@ def test_a_fit_that_failed_leaves_an_estimator_that_can_be_fitted(blobs, watch):
         estimator.predict(X)
     estimator.set_params(callbacks=None).partial_fit(X, y)
     assert estimator.n_iter_ == 1
+
+
+def test_a_fit_on_data_that_do_not_fit_does_not_give_new_names_to_old_answers(blobs):
+    X, y = blobs
+    estimator = head(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="negative"):
+        estimator.fit(X, np.char.upper(y), sample_weight=np.full(60, -1.0))
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+
+
+def test_classes_of_a_fit_that_failed_do_not_bind_the_first_part(blobs, watch):
+    X, y = blobs
+    estimator = head(callbacks=[watch(lambda model: 1 / 0, "batch_end")])
+    with pytest.raises(ZeroDivisionError):
+        estimator.fit(X, y)
+    estimator.set_params(callbacks=None).partial_fit(X, y, classes=["ant", "bee", "cat", "dog"])
+    assert estimator.predict_proba(X).shape == (60, 4)
 
 
 # Pickles and parameters --------------------------------------------------------------------------
