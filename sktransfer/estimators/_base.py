@@ -237,8 +237,9 @@ class NetworkEstimator(BaseEstimator):
         training = self._examples(rows, targets, y, sample_weight)
         if not resume:
             self._start(training.rows)
-        if self._change_stage(self.current_epoch) or not resume:
-            self._compile(self._trained, self._new_optimizer())
+        is_new = self._change_stage(self.current_epoch) or not resume
+        optimizer = self._new_optimizer() if is_new else self._trained.optimizer
+        self._compile(self._trained, optimizer)  # the loss may have been set anew
         self._trained.optimizer.learning_rate = self.learning_rate
         training = self._to_train_on(training)
         self._fit_keras_model(

@@ -346,6 +346,17 @@ def test_partial_fit_learns_of_classes_that_are_still_to_come(blobs):
     assert estimator.predict_proba(X).shape == (60, 3)
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.2), (0.2, 0.0)])
+def test_a_part_has_the_loss_that_is_set_by_then(blobs, before, after):
+    X, y = blobs
+    estimator = head(epochs=1, label_smoothing=before).fit(X, y)
+    probabilities = estimator.predict_proba(X)
+    estimator.set_params(label_smoothing=after, learning_rate=1e-9).partial_fit(X, y)
+    targets = np.eye(3)[np.searchsorted(estimator.classes_, y)] * (1 - after) + after / 3
+    expected = -(targets * np.log(probabilities)).sum(axis=1).mean()
+    assert estimator.history_["loss"][-1] == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_regressor_goes_on_too(blobs):
     X, _ = blobs
     in_one = DenseHeadRegressor((4,), epochs=2, random_state=0).fit(X, X[:, 0])
