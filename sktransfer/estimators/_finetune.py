@@ -31,7 +31,11 @@ from sktransfer.estimators._boundary import (
     find_boundary,
     network_above,
 )
-from sktransfer.estimators._freezing import normalize_frozen_by_batch, unfreeze_layers
+from sktransfer.estimators._freezing import (
+    first_to_train,
+    normalize_frozen_by_batch,
+    unfreeze_layers,
+)
 from sktransfer.estimators._frozen import FreshViews, FrozenViews, features_of
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import head_network
@@ -141,9 +145,9 @@ class _FineTune(ImageNetwork):
         self._batch_norm = self.batch_norm
         self._lowest_trained = len(backbone.layers)
         self._pretrained = backbone.get_weights() if self.l2_sp else []
+        self._unfreeze(self._stages[0])
         if self._batch_norm == "adapt":
             adapt_statistics(self.model_, rows)
-        self._unfreeze(self._stages[0])
 
     def _unfreeze(self, part: str | int) -> None:
         """Let a part of the backbone train, and find out what may be computed ahead."""
@@ -159,7 +163,12 @@ class _FineTune(ImageNetwork):
         self.parameter_counts_ = count_parameters(self.model_)
 
     def _stages_between(self, start: int, stop: int) -> list[int]:
-        return [epoch for epoch in self._stages if start < epoch < stop]
+        stages = {epoch: part for epoch, part in self._stages.items() if start < epoch < stop}
+        for part in stages.values():  # now, not when the stages before it have been trained
+            first_to_train(
+                self.model_.get_layer("backbone"), part, get_backbone(self._recipe.backbone)
+            )
+        return list(stages)
 
     def _change_stage(self, epoch: int) -> bool:
         part = [part for begin, part in self._stages.items() if begin <= epoch][-1]

@@ -220,6 +220,15 @@ def test_impossible_stages_are_refused(images, not_trained, unfreeze):
     assert not_trained == []
 
 
+@pytest.mark.parametrize("part", ["nonsense", 99])
+def test_a_stage_of_no_such_layers_is_refused_before_the_first_is_trained(
+    images, not_trained, part
+):
+    with pytest.raises(ValueError, match=f"unfreeze.*{part}"):
+        tuner(unfreeze={0: "head", 1: part}).fit(*images)
+    assert not_trained == []
+
+
 def test_the_backbone_stays_near_where_it_started(images):
     free = tuner(unfreeze="all", epochs=10).fit(*images)
     pulled = tuner(unfreeze="all", epochs=10, optimizer="sgd", l2_sp=50.0).fit(*images)
