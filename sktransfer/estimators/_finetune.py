@@ -144,6 +144,7 @@ class _FineTune(ImageNetwork):
         # Decided once a network is built: parameters may be set anew behind a fitted estimator.
         self._batch_norm = self.batch_norm
         self._lowest_trained = len(backbone.layers)
+        self._stage_began = 0
         self._pretrained = backbone.get_weights() if self.l2_sp else []
         self._unfreeze(self._stages[0])
         if self._batch_norm == "adapt":
@@ -163,6 +164,7 @@ class _FineTune(ImageNetwork):
         self.parameter_counts_ = count_parameters(self.model_)
 
     def _stages_between(self, start: int, stop: int) -> list[int]:
+        start = max(start, self._stage_began)
         stages = {epoch: part for epoch, part in self._stages.items() if start < epoch < stop}
         for part in stages.values():  # now, not when the stages before it have been trained
             first_to_train(
@@ -171,6 +173,8 @@ class _FineTune(ImageNetwork):
         return list(stages)
 
     def _change_stage(self, epoch: int) -> bool:
+        # Where stages ended early, the number of epochs lags behind: none of them comes again.
+        self._stage_began = epoch = max(epoch, self._stage_began)
         part = [part for begin, part in self._stages.items() if begin <= epoch][-1]
         if part == self._unfrozen:
             return False

@@ -195,6 +195,16 @@ def test_partial_fits_go_through_the_stages(images):
     assert moved(fitted) == BLOCK
 
 
+@pytest.mark.parametrize("how", ["partial_fit", "fit"])
+def test_a_stage_that_ended_early_does_not_come_again(images, watch, how):
+    stop = watch(lambda model: setattr(model, "stop_training", True), "epoch_end")
+    fitted = tuner(unfreeze={0: "head", 5: "all"}, epochs=8, callbacks=[stop]).fit(*images)
+    assert fitted.n_iter_ == 2
+    fitted.set_params(callbacks=None, warm_start=True, epochs=1)
+    getattr(fitted, how)(*images)
+    assert len(fitted.model_.trainable_weights) == 8
+
+
 def test_a_warm_start_may_unfreeze_more(images):
     X, y = images
     fitted = tuner(unfreeze="head", warm_start=True).fit(X, y)
