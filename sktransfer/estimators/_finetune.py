@@ -178,6 +178,12 @@ class _FineTune(ImageNetwork):
         part = [part for begin, part in self._stages.items() if begin <= epoch][-1]
         if part == self._unfrozen:
             return False
+        if self._batch_norm == "train":
+            raise ValueError(
+                f"what was built with batch_norm='train' and unfreeze={self._unfrozen!r} cannot go "
+                f"on with unfreeze={self.unfreeze!r}: frozen batch normalization learns no "
+                "statistics; fit without warm_start, or with batch_norm='inference' or 'adapt'"
+            )
         self._unfreeze(part)
         return True
 

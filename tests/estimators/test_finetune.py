@@ -213,6 +213,14 @@ def test_a_warm_start_may_unfreeze_more(images):
     assert fitted.n_iter_ == 4
 
 
+def test_no_more_is_unfrozen_where_batches_normalize(images):
+    """What was frozen would go on with the statistics of the file, which nothing fits then."""
+    X, y = images
+    fitted = tuner(unfreeze="head", batch_norm="train", warm_start=True, epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"batch_norm='train' and unfreeze='head' .*'all'"):
+        fitted.set_params(unfreeze="all").fit(X, y)
+
+
 def test_what_has_been_trained_is_not_taken_for_pretrained(images, extracted):
     """Frozen again, the block is no longer the one of the file: nothing is computed ahead."""
     X, y = images
