@@ -17,6 +17,7 @@ from sktransfer.backbones._describe import count_parameters
 from sktransfer.backbones._features import BACKBONE_CONSTRAINTS
 from sktransfer.backbones._network import (
     as_names,
+    build_backbone,
     build_network,
     choose_input_size,
     recipe_for,
@@ -247,6 +248,8 @@ class _FineTune(ImageNetwork):
     def _starts(self, network: keras.Model) -> Sequence[np.ndarray]:
         if not self.l2_sp:
             return ()
+        if not self._pretrained:  # the pull has been set since the network was built
+            self._pretrained = build_backbone(self._recipe).get_weights()
         weights = self.model_.get_layer("backbone").weights
         starts = {
             id(weight): start for weight, start in zip(weights, self._pretrained, strict=True)

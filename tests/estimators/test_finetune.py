@@ -89,6 +89,16 @@ def moved(estimator):
     }
 
 
+def distance(estimator):
+    """How far training has moved the weights of a backbone that trains as a whole, squared."""
+    pairs = zip(
+        untrained(estimator).get_layer("backbone").trainable_weights,
+        estimator.model_.get_layer("backbone").trainable_weights,
+        strict=True,
+    )
+    return sum(float(np.square(old.numpy() - new.numpy()).sum()) for old, new in pairs)
+
+
 def head_weights(estimator):
     return estimator.model_.get_layer("head").get_weights()
 
@@ -251,17 +261,16 @@ def test_the_backbone_stays_near_where_it_started(images):
     free = tuner(unfreeze="all", epochs=10).fit(*images)
     pulled = tuner(unfreeze="all", epochs=10, optimizer="sgd", l2_sp=50.0).fit(*images)
 
-    def distance(fitted):
-        pairs = zip(
-            untrained(fitted).get_layer("backbone").trainable_weights,
-            fitted.model_.get_layer("backbone").trainable_weights,
-            strict=True,
-        )
-        return sum(float(np.square(old.numpy() - new.numpy()).sum()) for old, new in pairs)
-
     same_way = tuner(unfreeze="all", epochs=10, optimizer="sgd").fit(*images)
     assert distance(pulled) < 0.3 * distance(same_way)
     assert distance(free) > 0
+
+
+def test_a_pull_may_be_set_behind_a_fit(images):
+    fitted = tuner(unfreeze="all", warm_start=True).fit(*images)
+    away = distance(fitted)
+    fitted.set_params(optimizer="sgd", l2_sp=50.0, epochs=10).fit(*images)
+    assert distance(fitted) < 0.3 * away
 
 
 def test_a_pull_survives_a_pickle_and_the_short_way(images):
