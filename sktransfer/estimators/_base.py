@@ -626,6 +626,11 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         weights = super()._weights(rows, y, sample_weight)
         if self.class_weight is None:
             return weights
+        if self.target_encoder_.multilabel and self.class_weight != "balanced":
+            raise ValueError(
+                'class_weight must be "balanced" or None where y holds label indicators, got '
+                f"{self.class_weight!r}"
+            )
         check_class_weight(self.class_weight, self.classes_)
         class_weight = self.class_weight
         if class_weight == "effective":
@@ -637,8 +642,6 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
 
     def _effective_weights(self, y) -> dict:
         """Return the weight of each class by its effective number of samples."""
-        if self.target_encoder_.multilabel:
-            raise ValueError('class_weight="effective" is for classes, and y holds labels')
         weights = effective_weights(self.target_encoder_.encode(y), len(self.classes_))
         return dict(zip(self.classes_.tolist(), weights, strict=True))
 

@@ -227,6 +227,14 @@ def test_weights_that_make_no_sense_are_refused(numbered, not_trained, weights, 
     assert not not_trained
 
 
+@pytest.mark.parametrize("class_weight", [{0: 2.0, 1: 1.0}, "effective"])
+def test_weights_of_classes_are_none_of_labels(blobs, not_trained, class_weight):
+    labels = np.column_stack([blobs[1] == "ant", blobs[1] != "cat"])
+    with pytest.raises(ValueError, match='"balanced" or None where y holds label indicators, got'):
+        head(class_weight=class_weight).fit(blobs[0], labels)
+    assert not not_trained
+
+
 # Callbacks ---------------------------------------------------------------------------------------
 
 
