@@ -272,10 +272,19 @@ class NetworkEstimator(BaseEstimator):
         start = self.current_epoch
         stop = start + self.epochs
         begins = [start, *self._stages_between(start, stop), stop]
+        self._check_updates(min(np.diff(begins)) * n_batches(training, self.batch_size))
         for stage, (begin, end) in enumerate(itertools.pairwise(begins)):
             self._change_stage(begin)
             if stage >= checkpoint.stage:
                 self._train_stage(training, validation, end - begin, stage, checkpoint)
+
+    def _check_updates(self, n_steps: int) -> None:
+        """Refuse to train for so few steps that their gradients make no update."""
+        if self.gradient_accumulation_steps > n_steps:
+            raise ValueError(
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps} is more than the "
+                f"{n_steps} steps of the fit, or of one of its stages: nothing would be learned"
+            )
 
     def _train_stage(
         self,
