@@ -45,7 +45,8 @@ gradient_accumulation_steps : int, default=1
     one.
 ema_momentum : float in [0, 1), default=None
     With it, what is evaluated and kept is the exponential moving average of the weights over the
-    steps, of this momentum [4]_, such as 0.99.
+    steps, of this momentum [4]_, such as 0.99. A warm start and each `partial_fit` go on from the
+    average.
 batch_size : int, default=32
     Rows in a training step.
 epochs : int, default={epochs}

@@ -177,6 +177,11 @@ class NetworkEstimator(BaseEstimator):
         """Return the loss, as `keras.Model.compile` takes it."""
         return self.target_encoder_.loss
 
+    @property
+    def _metric(self) -> Any:
+        """Return the metric in `history_`, as `keras.Model.compile` takes it."""
+        return self.target_encoder_.metric
+
     # Network -----------------------------------------------------------------------------------
 
     @property
@@ -227,13 +232,14 @@ class NetworkEstimator(BaseEstimator):
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """Train for one epoch more, going on with the weights and the optimizer that there are."""
         self._check_parameters()
-        resume = self.initialized_
+        resume = self.__sklearn_is_fitted__()
         rows, targets = self._check_data(X, y, reset=not resume, classes=classes)
         training = self._examples(rows, targets, y, sample_weight)
         if not resume:
             self._start(training.rows)
-        if self._change_stage(self.current_epoch) or not resume:
-            self._compile(self._trained, self._new_optimizer())
+        is_new = self._change_stage(self.current_epoch) or not resume
+        optimizer = self._new_optimizer() if is_new else self._trained.optimizer
+        self._compile(self._trained, optimizer)  # the loss may have been set anew
         self._trained.optimizer.learning_rate = self.learning_rate
         training = self._to_train_on(training)
         self._fit_keras_model(
@@ -266,10 +272,19 @@ class NetworkEstimator(BaseEstimator):
         start = self.current_epoch
         stop = start + self.epochs
         begins = [start, *self._stages_between(start, stop), stop]
+        self._check_updates(min(np.diff(begins)) * n_batches(training, self.batch_size))
         for stage, (begin, end) in enumerate(itertools.pairwise(begins)):
             self._change_stage(begin)
             if stage >= checkpoint.stage:
                 self._train_stage(training, validation, end - begin, stage, checkpoint)
+
+    def _check_updates(self, n_steps: int) -> None:
+        """Refuse to train for so few steps that their gradients make no update."""
+        if self.gradient_accumulation_steps > n_steps:
+            raise ValueError(
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps} is more than the "
+                f"{n_steps} steps of the fit, or of one of its stages: nothing would be learned"
+            )
 
     def _train_stage(
         self,
@@ -335,6 +350,8 @@ class NetworkEstimator(BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, "
                 "but the target y is None."
             )
+        if reset and hasattr(self, "n_iter_"):
+            del self.n_iter_  # not fitted until training has ended: the old network has old classes
         rows = self._check_rows(X, reset=reset)
         if reset:
             self._learn_targets(y, classes)
@@ -408,8 +425,6 @@ class NetworkEstimator(BaseEstimator):
         """Build a network of fresh weights for training on rows, and forget the history."""
         random_state = self.random_state if random_state is None else random_state
         self._seed = int(check_random_state(random_state).randint(2**31 - 1))
-        if hasattr(self, "n_iter_"):
-            del self.n_iter_  # not fitted until training has ended
         self.history_ = {}
         self.epoch_seconds_ = []
         with seeded_build(self._seed):
@@ -440,7 +455,7 @@ class NetworkEstimator(BaseEstimator):
         network.compile(
             optimizer=optimizer,
             loss=self._loss,
-            metrics=[self.target_encoder_.metric],
+            metrics=[self._metric],
             jit_compile=False,  # measured: XLA is ten times slower on a CPU's convolutions
         )
 
@@ -538,7 +553,7 @@ class NetworkEstimator(BaseEstimator):
         return summary(self.model_)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return self.initialized_ and hasattr(self, "n_iter_")
+        return hasattr(self, "n_iter_")
 
     # Pickle ------------------------------------------------------------------------------------
 
@@ -599,7 +614,7 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         self : object
             The estimator.
         """
-        if self.initialized_:
+        if self.__sklearn_is_fitted__():
             self.target_encoder_.check_classes(classes)
         return self._partial_fit(X, y, sample_weight, classes)
 
@@ -620,6 +635,11 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         weights = super()._weights(rows, y, sample_weight)
         if self.class_weight is None:
             return weights
+        if self.target_encoder_.multilabel and self.class_weight != "balanced":
+            raise ValueError(
+                'class_weight must be "balanced" or None where y holds label indicators, got '
+                f"{self.class_weight!r}"
+            )
         check_class_weight(self.class_weight, self.classes_)
         class_weight = self.class_weight
         if class_weight == "effective":
@@ -631,8 +651,6 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
 
     def _effective_weights(self, y) -> dict:
         """Return the weight of each class by its effective number of samples."""
-        if self.target_encoder_.multilabel:
-            raise ValueError('class_weight="effective" is for classes, and y holds labels')
         weights = effective_weights(self.target_encoder_.encode(y), len(self.classes_))
         return dict(zip(self.classes_.tolist(), weights, strict=True))
 
@@ -654,6 +672,13 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
             focal_gamma=self.focal_gamma,
             distributions=self._needs_distributions,
         )
+
+    @property
+    def _metric(self) -> Any:
+        if self.target_encoder_.multilabel:
+            # By its name Keras would compare the highest of each row, as of classes.
+            return keras.metrics.BinaryAccuracy(name=self.target_encoder_.metric)
+        return self.target_encoder_.metric
 
     def __sklearn_tags__(self):
         tags = BaseEstimator.__sklearn_tags__(self)

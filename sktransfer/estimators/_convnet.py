@@ -75,6 +75,11 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
     --------
     FineTuneClassifier : Starts from a pretrained network.
 
+    Notes
+    -----
+    `activation`, `l2` and `batch_normalization` hold for the convolutions as for the hidden layers;
+    `kernel_initializer` and `dropout` for the dense layers alone.
+
     References
     ----------
     {training_references}

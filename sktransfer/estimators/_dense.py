@@ -33,8 +33,8 @@ class _DenseNetwork(NetworkEstimator):
 class DenseHead(_DenseNetwork, NetworkClassifier):
     """Dense layers that classify features: the head of a transfer-learned network.
 
-    Binary, multiclass (softmax) and multilabel (sigmoid) targets. The defaults are two hidden
-    layers of 256 and 512 units.
+    Binary, multiclass (softmax) and multilabel (sigmoid) targets; the accuracy in the history of
+    the last is that of the single labels. The defaults are two hidden layers of 256 and 512 units.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from sktransfer.backbones._describe import count_parameters
 from sktransfer.backbones._features import BACKBONE_CONSTRAINTS
 from sktransfer.backbones._network import (
     as_names,
+    build_backbone,
     build_network,
     choose_input_size,
     recipe_for,
@@ -31,7 +32,11 @@ from sktransfer.estimators._boundary import (
     find_boundary,
     network_above,
 )
-from sktransfer.estimators._freezing import normalize_frozen_by_batch, unfreeze_layers
+from sktransfer.estimators._freezing import (
+    first_to_train,
+    normalize_frozen_by_batch,
+    unfreeze_layers,
+)
 from sktransfer.estimators._frozen import FreshViews, FrozenViews, features_of
 from sktransfer.estimators._images import ImageNetwork
 from sktransfer.estimators._layers import head_network
@@ -140,10 +145,11 @@ class _FineTune(ImageNetwork):
         # Decided once a network is built: parameters may be set anew behind a fitted estimator.
         self._batch_norm = self.batch_norm
         self._lowest_trained = len(backbone.layers)
+        self._stage_began = 0
         self._pretrained = backbone.get_weights() if self.l2_sp else []
+        self._unfreeze(self._stages[0])
         if self._batch_norm == "adapt":
             adapt_statistics(self.model_, rows)
-        self._unfreeze(self._stages[0])
 
     def _unfreeze(self, part: str | int) -> None:
         """Let a part of the backbone train, and find out what may be computed ahead."""
@@ -159,12 +165,26 @@ class _FineTune(ImageNetwork):
         self.parameter_counts_ = count_parameters(self.model_)
 
     def _stages_between(self, start: int, stop: int) -> list[int]:
-        return [epoch for epoch in self._stages if start < epoch < stop]
+        start = max(start, self._stage_began)
+        stages = {epoch: part for epoch, part in self._stages.items() if start < epoch < stop}
+        for part in stages.values():  # now, not when the stages before it have been trained
+            first_to_train(
+                self.model_.get_layer("backbone"), part, get_backbone(self._recipe.backbone)
+            )
+        return list(stages)
 
     def _change_stage(self, epoch: int) -> bool:
+        # Where stages ended early, the number of epochs lags behind: none of them comes again.
+        self._stage_began = epoch = max(epoch, self._stage_began)
         part = [part for begin, part in self._stages.items() if begin <= epoch][-1]
         if part == self._unfrozen:
             return False
+        if self._batch_norm == "train":
+            raise ValueError(
+                f"what was built with batch_norm='train' and unfreeze={self._unfrozen!r} cannot go "
+                f"on with unfreeze={self.unfreeze!r}: frozen batch normalization learns no "
+                "statistics; fit without warm_start, or with batch_norm='inference' or 'adapt'"
+            )
         self._unfreeze(part)
         return True
 
@@ -228,6 +248,8 @@ class _FineTune(ImageNetwork):
     def _starts(self, network: keras.Model) -> Sequence[np.ndarray]:
         if not self.l2_sp:
             return ()
+        if not self._pretrained:  # the pull has been set since the network was built
+            self._pretrained = build_backbone(self._recipe).get_weights()
         weights = self.model_.get_layer("backbone").weights
         starts = {
             id(weight): start for weight, start in zip(weights, self._pretrained, strict=True)

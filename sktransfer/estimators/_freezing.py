@@ -30,13 +30,13 @@ def unfreeze_layers(backbone: keras.Model, unfreeze: str | int, spec: BackboneSp
     first : int
         Position of the first layer that trains; the number of layers where none does.
     """
-    first = _first_to_train(backbone, unfreeze, spec)
+    first = first_to_train(backbone, unfreeze, spec)
     for position, layer in enumerate(backbone.layers):
         layer.trainable = position >= first
     return first
 
 
-def _first_to_train(backbone: keras.Model, unfreeze: str | int, spec: BackboneSpec) -> int:
+def first_to_train(backbone: keras.Model, unfreeze: str | int, spec: BackboneSpec) -> int:
     """Return the position of the first layer that `unfreeze` names."""
     names = [layer.name for layer in backbone.layers]
     if isinstance(unfreeze, (int, np.integer)):

@@ -103,7 +103,9 @@ def find_learning_rate(
     Parameters
     ----------
     estimator : DenseHead, ConvNetClassifier, FineTuneClassifier or one of the regressors
-        What is to be trained, with all its parameters but the rate; it stays as it is.
+        What is to be trained, with all its parameters but the rate; it stays as it is. Of several
+        stages the last is tried, and a `backbone_learning_rate` grows in its ratio to
+        `learning_rate`: keep the ratio where you take the suggestion.
     X : array-like
         Training data, as the estimator takes them.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -148,10 +150,8 @@ def find_learning_rate(
     if n_steps < 3:
         raise ValueError(f"n_steps must be at least 3, got {n_steps}")
     sweep = _Sweep(np.geomspace(smallest, largest, n_steps))
-    unfreeze = getattr(estimator, "unfreeze", None)
-    if isinstance(unfreeze, dict):  # of several stages the last, which trains most
-        estimator = clone(estimator).set_params(unfreeze=unfreeze[max(unfreeze)])
     trial = clone(estimator).set_params(
+        **_of_fine_tuning(estimator, smallest),
         learning_rate=smallest,
         learning_rate_schedule="constant",
         warmup_epochs=0.0,
@@ -167,6 +167,21 @@ def find_learning_rate(
         trial.fit(X, y)
     rates, losses = sweep.rates[: len(sweep.losses)], np.array(sweep.losses)
     return LearningRateDisplay(rates, losses, _steepest(rates, losses))
+
+
+def _of_fine_tuning(estimator: NetworkEstimator, smallest: float) -> dict[str, Any]:
+    """Return the parameters of fine-tuning alone that a trial has other values of."""
+    parameters = estimator.get_params(deep=False)
+    changed: dict[str, Any] = {}
+    stages = parameters.get("unfreeze")
+    if isinstance(stages, dict):  # of several stages the last, which trains most
+        changed["unfreeze"] = stages[max(stages)]
+        if changed["unfreeze"] != "head":
+            changed["frozen_views"] = None
+    rate = parameters.get("backbone_learning_rate")
+    if rate is not None:
+        changed["backbone_learning_rate"] = rate / estimator.learning_rate * smallest
+    return changed
 
 
 class _Sweep(keras.callbacks.Callback):

@@ -57,13 +57,17 @@ class ClassTargets:
             return y.astype(np.float32)
         if y.ndim == 2:
             raise ValueError(f"{name} must be 1-dimensional, got shape {y.shape}")
-        unknown = np.setdiff1d(y, self.classes)
-        if unknown.size:
+        # By equality as Python has it: to NumPy the text "10" is the number 10, and comes before 2.
+        numbers = {label: number for number, label in enumerate(self.classes.tolist())}
+        found, positions = np.unique(y, return_inverse=True)
+        labels = found.tolist()
+        unknown = [label for label in labels if label not in numbers]
+        if unknown:
             raise ValueError(
-                f"{name} holds labels that were not in the classes of fit: {unknown.tolist()}; "
+                f"{name} holds labels that were not in the classes of fit: {unknown}; "
                 f"classes: {self.classes.tolist()}"
             )
-        return np.searchsorted(self.classes, y).astype(np.int32)
+        return np.array([numbers[label] for label in labels], dtype=np.int32)[positions]
 
     def check_classes(self, classes) -> None:
         """Refuse other classes than those that a first ``partial_fit`` named."""
@@ -128,12 +132,14 @@ def _checked_classes(y, name: str = "y") -> np.ndarray:
         y = y.toarray()
     check_classification_targets(y)
     kind = type_of_target(y, input_name=name)
-    if kind == "multilabel-indicator":
+    # Any two numbers make indicators for scikit-learn; the loss takes them for probabilities.
+    if kind == "multilabel-indicator" and np.isin(y, (0, 1)).all():
         return y
-    if kind == "multiclass-multioutput":
+    if kind in ("multilabel-indicator", "multiclass-multioutput"):
+        values = list(dict.fromkeys(y.ravel().tolist()))
         raise ValueError(
-            f"{name} has several columns of classes; accepted are one column of classes, or a "
-            "label indicator matrix of zeros and ones"
+            f"{name} has several columns of classes, such as {values[:5]}; accepted are one column "
+            "of classes, or a label indicator matrix of zeros and ones"
         )
     return column_or_1d(y, warn=True)
 

@@ -286,7 +286,7 @@ class _Pipeline:
             return examples.batches(np.arange(len(examples)), self.batch_size, 0)
 
         return self._dataset(
-            next(examples.batches(np.array([0]), 1, 0)),
+            examples.first(),
             batches,
             n_batches(examples, self.batch_size),
         )

@@ -130,6 +130,15 @@ def test_label_indicators_are_learned_one_by_one(blobs):
     assert probabilities[y == "ant"].sum(axis=1).min() > 1.2
 
 
+def test_the_accuracy_of_labels_is_that_of_the_single_ones(blobs):
+    X, y = blobs
+    labels = np.column_stack([y == "ant", y != "cat", y == "dog"]).astype(int)
+    head = DenseHead((), epochs=2, random_state=0).fit(X, labels, X_val=X, y_val=labels)
+    share = (head.predict(X) == labels).mean()
+    assert head.history_["val_accuracy"][-1] == pytest.approx(share)
+    assert 0 < share < 1
+
+
 def test_one_label_a_row_is_still_multilabel(blobs):
     X, y = blobs
     labels = (y[:, None] == np.array(["ant", "bee", "cat"])).astype(int)

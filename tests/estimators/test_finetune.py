@@ -89,6 +89,16 @@ def moved(estimator):
     }
 
 
+def distance(estimator):
+    """How far training has moved the weights of a backbone that trains as a whole, squared."""
+    pairs = zip(
+        untrained(estimator).get_layer("backbone").trainable_weights,
+        estimator.model_.get_layer("backbone").trainable_weights,
+        strict=True,
+    )
+    return sum(float(np.square(old.numpy() - new.numpy()).sum()) for old, new in pairs)
+
+
 def head_weights(estimator):
     return estimator.model_.get_layer("head").get_weights()
 
@@ -195,12 +205,30 @@ def test_partial_fits_go_through_the_stages(images):
     assert moved(fitted) == BLOCK
 
 
+@pytest.mark.parametrize("how", ["partial_fit", "fit"])
+def test_a_stage_that_ended_early_does_not_come_again(images, watch, how):
+    stop = watch(lambda model: setattr(model, "stop_training", True), "epoch_end")
+    fitted = tuner(unfreeze={0: "head", 5: "all"}, epochs=8, callbacks=[stop]).fit(*images)
+    assert fitted.n_iter_ == 2
+    fitted.set_params(callbacks=None, warm_start=True, epochs=1)
+    getattr(fitted, how)(*images)
+    assert len(fitted.model_.trainable_weights) == 8
+
+
 def test_a_warm_start_may_unfreeze_more(images):
     X, y = images
     fitted = tuner(unfreeze="head", warm_start=True).fit(X, y)
     fitted.set_params(unfreeze="last_block").fit(X, y)
     assert moved(fitted) == BLOCK
     assert fitted.n_iter_ == 4
+
+
+def test_no_more_is_unfrozen_where_batches_normalize(images):
+    """What was frozen would go on with the statistics of the file, which nothing fits then."""
+    X, y = images
+    fitted = tuner(unfreeze="head", batch_norm="train", warm_start=True, epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"batch_norm='train' and unfreeze='head' .*'all'"):
+        fitted.set_params(unfreeze="all").fit(X, y)
 
 
 def test_what_has_been_trained_is_not_taken_for_pretrained(images, extracted):
@@ -220,21 +248,29 @@ def test_impossible_stages_are_refused(images, not_trained, unfreeze):
     assert not_trained == []
 
 
+@pytest.mark.parametrize("part", ["nonsense", 99])
+def test_a_stage_of_no_such_layers_is_refused_before_the_first_is_trained(
+    images, not_trained, part
+):
+    with pytest.raises(ValueError, match=f"unfreeze.*{part}"):
+        tuner(unfreeze={0: "head", 1: part}).fit(*images)
+    assert not_trained == []
+
+
 def test_the_backbone_stays_near_where_it_started(images):
     free = tuner(unfreeze="all", epochs=10).fit(*images)
     pulled = tuner(unfreeze="all", epochs=10, optimizer="sgd", l2_sp=50.0).fit(*images)
 
-    def distance(fitted):
-        pairs = zip(
-            untrained(fitted).get_layer("backbone").trainable_weights,
-            fitted.model_.get_layer("backbone").trainable_weights,
-            strict=True,
-        )
-        return sum(float(np.square(old.numpy() - new.numpy()).sum()) for old, new in pairs)
-
     same_way = tuner(unfreeze="all", epochs=10, optimizer="sgd").fit(*images)
     assert distance(pulled) < 0.3 * distance(same_way)
     assert distance(free) > 0
+
+
+def test_a_pull_may_be_set_behind_a_fit(images):
+    fitted = tuner(unfreeze="all", warm_start=True).fit(*images)
+    away = distance(fitted)
+    fitted.set_params(optimizer="sgd", l2_sp=50.0, epochs=10).fit(*images)
+    assert distance(fitted) < 0.3 * away
 
 
 def test_a_pull_survives_a_pickle_and_the_short_way(images):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from sktransfer import DenseHead, DenseHeadRegressor
 
@@ -226,6 +227,14 @@ def test_weights_that_make_no_sense_are_refused(numbered, not_trained, weights, 
     assert not not_trained
 
 
+@pytest.mark.parametrize("class_weight", [{0: 2.0, 1: 1.0}, "effective"])
+def test_weights_of_classes_are_none_of_labels(blobs, not_trained, class_weight):
+    labels = np.column_stack([blobs[1] == "ant", blobs[1] != "cat"])
+    with pytest.raises(ValueError, match='"balanced" or None where y holds label indicators, got'):
+        head(class_weight=class_weight).fit(blobs[0], labels)
+    assert not not_trained
+
+
 # Callbacks ---------------------------------------------------------------------------------------
 
 
@@ -345,6 +354,17 @@ def test_partial_fit_learns_of_classes_that_are_still_to_come(blobs):
     assert estimator.predict_proba(X).shape == (60, 3)
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.2), (0.2, 0.0)])
+def test_a_part_has_the_loss_that_is_set_by_then(blobs, before, after):
+    X, y = blobs
+    estimator = head(epochs=1, label_smoothing=before).fit(X, y)
+    probabilities = estimator.predict_proba(X)
+    estimator.set_params(label_smoothing=after, learning_rate=1e-9).partial_fit(X, y)
+    targets = np.eye(3)[np.searchsorted(estimator.classes_, y)] * (1 - after) + after / 3
+    expected = -(targets * np.log(probabilities)).sum(axis=1).mean()
+    assert estimator.history_["loss"][-1] == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_regressor_goes_on_too(blobs):
     X, _ = blobs
     in_one = DenseHeadRegressor((4,), epochs=2, random_state=0).fit(X, X[:, 0])
@@ -365,6 +385,24 @@ def test_a_fit_that_failed_leaves_an_estimator_that_can_be_fitted(blobs, watch):
         estimator.predict(X)
     estimator.set_params(callbacks=None).partial_fit(X, y)
     assert estimator.n_iter_ == 1
+
+
+def test_a_fit_on_data_that_do_not_fit_does_not_give_new_names_to_old_answers(blobs):
+    X, y = blobs
+    estimator = head(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="negative"):
+        estimator.fit(X, np.char.upper(y), sample_weight=np.full(60, -1.0))
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+
+
+def test_classes_of_a_fit_that_failed_do_not_bind_the_first_part(blobs, watch):
+    X, y = blobs
+    estimator = head(callbacks=[watch(lambda model: 1 / 0, "batch_end")])
+    with pytest.raises(ZeroDivisionError):
+        estimator.fit(X, y)
+    estimator.set_params(callbacks=None).partial_fit(X, y, classes=["ant", "bee", "cat", "dog"])
+    assert estimator.predict_proba(X).shape == (60, 4)
 
 
 # Pickles and parameters --------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from sktransfer import DenseHead, FineTuneClassifier, find_learning_rate
+from sktransfer import DenseHead, FineTuneClassifier, ImageAugmentation, find_learning_rate
+from sktransfer.estimators import _base
 from sktransfer.estimators._rate_finder import _Sweep
 
 
@@ -63,6 +64,34 @@ def test_of_several_stages_the_last_is_tried(numbered_images):
     tuner = FineTuneClassifier("tiny", weights=None, unfreeze={0: "head", 2: "all"}, batch_size=5)
     found = find_learning_rate(tuner.set_params(random_state=0), *numbered_images, n_steps=6)
     assert len(found.losses) == 6
+
+
+def test_views_that_an_earlier_stage_freezes_are_left_out(numbered_images):
+    tuner = FineTuneClassifier(
+        "tiny",
+        weights=None,
+        unfreeze={0: "head", 2: "all"},
+        augmentation=ImageAugmentation(horizontal_flip=True),
+        frozen_views=2,
+        random_state=0,
+    )
+    assert len(find_learning_rate(tuner, *numbered_images, n_steps=3).losses) == 3
+
+
+def test_the_rate_of_the_backbone_keeps_its_ratio(numbered_images, not_trained, monkeypatch):
+    rules = []
+    train = _base.train
+
+    def record(estimator, *arguments):
+        rules.append(estimator._update_rules)
+        return train(*arguments)
+
+    monkeypatch.setattr(FineTuneClassifier, "_train_twin", record)
+    monkeypatch.setattr("sktransfer.estimators._rate_finder._steepest", lambda *_: 0.0)
+    tuner = FineTuneClassifier("tiny", weights=None, unfreeze="all", random_state=0)
+    tuner.set_params(learning_rate=1e-2, backbone_learning_rate=1e-3)
+    find_learning_rate(tuner, *numbered_images, smallest=1e-6, n_steps=3)
+    assert [rule.backbone_rate for rule in rules] == [pytest.approx(0.1)]
 
 
 def test_the_plot_shows_the_suggestion(blobs):

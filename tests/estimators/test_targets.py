@@ -89,7 +89,9 @@ def test_named_classes_may_be_more_than_those_of_y():
     [
         (["a", "a"], "one class only"),
         ([0.5, 1.5, 2.0], "continuous"),
-        ([[1, 2], [3, 4], [5, 6]], "several columns of classes"),
+        ([[1, 2], [3, 4], [5, 6]], r"several columns of classes, such as \[1, 2, 3, 4, 5\]"),
+        ([[-1, 1], [1, 1]], r"such as \[-1, 1\]; accepted are .* matrix of zeros and ones"),
+        ([[1, 2], [2, 1]], r"such as \[1, 2\]; accepted are .* matrix of zeros and ones"),
         ([0.0, np.nan], "NaN"),
     ],
 )
@@ -110,6 +112,19 @@ def test_what_is_no_classes_is_refused(y, message):
 def test_what_does_not_fit_the_classes_is_named(fitted, y, message):
     with pytest.raises(ValueError, match=message):
         ClassTargets.of(fitted).encode(y, name="y_val")
+
+
+@pytest.mark.parametrize("kinds", [(int, str), (str, int)])
+def test_numbers_and_their_texts_are_different_labels(kinds):
+    fitted, others = (np.arange(20).astype(kind) for kind in kinds)
+    with pytest.raises(ValueError, match="not in the classes of fit"):
+        ClassTargets.of(fitted).encode(others)
+
+
+def test_equal_numbers_are_one_label_whatever_their_type():
+    targets = ClassTargets.of([3, 1, 2])
+    for kind in (np.uint8, np.int64, np.float32, np.float64):
+        assert targets.encode(np.array([2, 3, 1], kind)).tolist() == [1, 2, 0]
 
 
 def test_numbers_of_another_width_are_refused():

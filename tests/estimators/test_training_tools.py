@@ -79,6 +79,14 @@ def test_gradients_of_small_batches_make_those_of_a_large_one(blobs):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_gradients_that_would_make_no_update_are_refused(blobs, not_trained):
+    for batch_size, n_steps in ((20, 6), (60, 2)):
+        never = head(batch_size=batch_size, epochs=2, gradient_accumulation_steps=n_steps + 1)
+        with pytest.raises(ValueError, match=f"is more than the {n_steps} steps of the fit"):
+            never.fit(*blobs)
+    assert not_trained == []
+
+
 def test_a_long_gradient_is_shortened_to_the_norm(blobs):
     steps = Steps()
     start = head(learning_rate=1e-12, epochs=1).fit(*blobs).model_.get_weights()

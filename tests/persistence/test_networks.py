@@ -60,8 +60,14 @@ def test_initializers_are_allowed(name):
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "nadam"])
 def test_training_goes_on_with_every_optimizer(optimizer, features, labels, tmp_path):
+    # 3 steps: a gradient is left over that the next step is averaged with.
     head = sktransfer.DenseHead(
-        (3,), optimizer=optimizer, gradient_accumulation_steps=2, epochs=1, random_state=0
+        (3,),
+        optimizer=optimizer,
+        gradient_accumulation_steps=2,
+        batch_size=4,
+        epochs=1,
+        random_state=0,
     ).fit(features, labels)
     save(head, tmp_path / "head.zip")
     loaded = load(tmp_path / "head.zip")
