@@ -36,7 +36,7 @@ def refit_winner(
     """
     from sktransfer.images import as_images
 
-    summary = summarize_results(table).dropna(subset=["val_accuracy"]) if len(table) else table
+    summary = summarize_results(table).dropna(subset=["val_accuracy"])
     if summary.empty:
         return
     # Few validation images are easily all right: what was trained on most images counts.

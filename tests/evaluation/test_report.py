@@ -148,6 +148,15 @@ def test_failed_cells_are_counted_and_not_averaged():
     assert (row["cells"], row["failed"], row["test_accuracy"]) == (2, 1, 65.0)
 
 
+def test_a_run_that_has_just_begun_has_a_report(tmp_path):
+    Record(tmp_path).write_header({"settings": {}})
+    table = write_report(tmp_path)
+    assert format_results(table) == "no results yet"
+    assert summarize_results(table).empty
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert summary.columns.tolist() == summarize_results(read_results(tmp_path)).columns.tolist()
+
+
 def test_folder_without_a_run_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"is not the folder of a benchmark"):
         write_report(tmp_path)

@@ -53,8 +53,7 @@ def write_report(output: str | Path) -> pd.DataFrame:
     for folder in ("layers", "summaries"):
         (record.folder / folder).mkdir(exist_ok=True)
     table.to_csv(record.folder / "results.csv", index=False)
-    if not table.empty:
-        summarize_results(table).to_csv(record.folder / "summary.csv", index=False)
+    summarize_results(table).to_csv(record.folder / "summary.csv", index=False)
     for cell in sorted(entries, reverse=True):  # of several cells alike, the first is told of
         _write_cell_report(record.folder, cell, entries[cell])
     _write_pages(record)
