@@ -109,6 +109,13 @@ def test_printed_table_shows_what_failed(run):
     assert max(map(len, lines)) <= 160
 
 
+def test_numbers_of_parameters_may_differ_between_folds():
+    cells = [NETWORK | {"fold": fold, "trainable_params": 10 + fold} for fold in range(2)]
+    table = pd.DataFrame(cells, columns=RESULT_COLUMNS).assign(error="")
+    assert summarize_results(table)["trainable_params"].tolist() == [10.5]
+    assert format_results(table).splitlines()[1].split()[-6] == "10"
+
+
 def cells_of(strategy, accuracies, **more):
     return [
         NETWORK
