@@ -22,7 +22,7 @@ import numpy as np
 
 from sktransfer._replacing import replacing
 
-__all__ = ["Cell", "Record", "as_json", "read_json", "write_json"]
+__all__ = ["Cell", "Record", "as_json", "file_name", "read_json", "write_json"]
 
 FORMAT = 2
 """Of header and lines; a record of another one is refused."""
@@ -50,7 +50,12 @@ class Cell:
     def name(self) -> str:
         """Name the cell, unlike all others of its sweep, and fit for a file."""
         parts = [self.dataset, self.system, *([f"n{self.train_size}"] if self.train_size else [])]
-        return quote("-".join([*parts, f"r{self.repeat}", f"f{self.fold}"]), safe="+ ")
+        return file_name("-".join([*parts, f"r{self.repeat}", f"f{self.fold}"]))
+
+
+def file_name(text: str) -> str:
+    """Turn a name into one that is fit for a file, and unlike those of all other names."""
+    return quote(text, safe="+ ")
 
 
 class Record:

@@ -171,6 +171,13 @@ def test_names_and_messages_are_escaped(make_run, add_failure):
     assert all(len(re.split(r"(?<!\\)\|", row)) == 5 for row in rows)
 
 
+def test_names_that_are_no_file_names_have_files_of_their_own(make_run):
+    record = make_run({("own/net", ""): 0.9, ("own_net", ""): 0.6})
+    write_report(record.folder)
+    assert len(list((record.folder / "layers").iterdir())) == 2
+    assert len(list((record.folder / "figures").glob("learning-*.svg"))) == 2
+
+
 def test_markdown_code_cannot_be_left(tmp_path):
     document = Document("t", [], [Section("s", [Code("```\n# no heading\n````")])])
     written = write_markdown(Record(tmp_path), document).read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sktransfer.evaluation._record import Cell, Record
+from sktransfer.evaluation._record import Cell, Record, file_name
 from sktransfer.evaluation._results import results_table, summarize_results
 from sktransfer.evaluation.report._document import compose_report
 from sktransfer.evaluation.report._html import write_html
@@ -69,8 +69,9 @@ def _write_pages(record: Record) -> None:
 
 def _write_cell_report(folder: Path, cell: Cell, entry: dict) -> None:
     """Write what belongs to one cell: its layers and its summary."""
+    name = file_name(cell.system)
     if entry.get("layers"):
-        pd.DataFrame(entry["layers"]).to_csv(folder / "layers" / f"{cell.system}.csv", index=False)
+        pd.DataFrame(entry["layers"]).to_csv(folder / "layers" / f"{name}.csv", index=False)
     if entry.get("summary"):
-        path = folder / "summaries" / f"{cell.system}.txt"
+        path = folder / "summaries" / f"{name}.txt"
         path.write_text(entry["summary"], encoding="utf-8")
