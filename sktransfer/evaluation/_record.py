@@ -47,6 +47,11 @@ class Cell:
         return f"{self.strategy}-{self.backbone}" if self.backbone else self.strategy
 
     @property
+    def place(self) -> tuple[str, int, int, int]:
+        """Say where in the sweep the cell is, whatever is fitted there."""
+        return self.dataset, self.train_size, self.repeat, self.fold
+
+    @property
     def name(self) -> str:
         """Name the cell, unlike all others of its sweep, and fit for a file."""
         parts = [self.dataset, self.system, *([f"n{self.train_size}"] if self.train_size else [])]

@@ -197,7 +197,7 @@ def run_benchmark(
     limits = Limits(time_limit, memory_limit)
     record.folder.mkdir(parents=True, exist_ok=True)
     with record.writing():
-        _open_run(record, settings, arguments)
+        _open_run(record, settings, arguments, plan)
         _draw_data(record.folder, next(iter(pools.values())), builder, systems)
         todo = _unfinished(plan, record)
         with _progress_bar(len(plan) + 1, progress) as bar:
@@ -348,7 +348,7 @@ def _plan(
     return dict(sorted(plan.items(), key=lambda item: (item[0].repeat, item[0].fold)))
 
 
-def _open_run(record: Record, settings: dict, arguments: dict) -> None:
+def _open_run(record: Record, settings: dict, arguments: dict, plan: Iterable[Cell]) -> None:
     """Write the header of a run, unless the folder has the cells of another one."""
     there = record.header().get("settings")
     if there and there != settings:
@@ -361,7 +361,12 @@ def _open_run(record: Record, settings: dict, arguments: dict) -> None:
             f"{str(record.folder)!r} has a benchmark with other settings "
             f"({'; '.join(differences)}); give another output folder"
         )
-    record.write_header({"settings": settings, "arguments": arguments, **describe_environment()})
+    planned = {
+        "systems": list(dict.fromkeys(cell.system for cell in plan)),
+        "places": list(dict.fromkeys(cell.place for cell in plan)),
+    }
+    header = {"settings": settings, "arguments": arguments, "plan": planned}
+    record.write_header(header | describe_environment())
 
 
 def _draw_data(folder: Path, pools: Pools, builder: Builder, systems: list) -> None:

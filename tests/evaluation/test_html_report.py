@@ -33,6 +33,7 @@ HEADER = {
         "seed": 7,
     },
     "arguments": {"strategies": ["features", "knn", "cnn"], "n_repeats": 1, "given": ["groups"]},
+    "plan": {"systems": ["features-vgg16", "knn-vgg16", "cnn"], "places": [["pets", 0, 0, 0]]},
     "machine": {"processor": "a processor", "cores": 2, "memory_gib": 4.0, "system": "Linux"},
     "versions": {"python": "3.11.7", "numpy": "2.0.0"},
     "command": "sktransfer bench --output run",
@@ -279,6 +280,13 @@ def test_an_unfinished_run_says_so_and_compares_what_is_there(make_run):
     assert sentence in page.text
     finished = page_of(make_run(SYSTEMS, n_folds=4, header=HEADER))
     assert "not finished" not in finished.text
+
+
+def test_a_run_that_stopped_between_two_folds_says_so(make_run):
+    places = [["pets", 0, 0, fold] for fold in range(4)]
+    header = HEADER | {"plan": HEADER["plan"] | {"places": places}}
+    page = page_of(make_run(SYSTEMS, n_folds=3, header=header))
+    assert "This benchmark is not finished: 3 of 12 cells are missing." in page.text
 
 
 def test_failures_are_counted_beside_what_is_done(make_run, add_failure):

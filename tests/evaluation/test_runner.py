@@ -24,6 +24,7 @@ from sktransfer.evaluation import (
     resume_benchmark,
     run_benchmark,
     summarize_results,
+    write_report,
 )
 from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
@@ -258,6 +259,9 @@ def test_an_interrupted_run_goes_on(dataset, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path, ["cnn", "interrupted", "knn"], ["a"])
     assert read_results(tmp_path)["strategy"].tolist() == ["cnn"]
+    write_report(tmp_path)
+    told = "not finished: all of interrupted and all of knn-a are missing"
+    assert told in (tmp_path / "report.md").read_text()
     table = run(dataset, tmp_path, ["cnn", "knn"], ["a"])
     assert table["strategy"].tolist() == ["cnn", "knn"]
     assert FITS == [48, 60]  # the cell of the first run, and the winner of the second
