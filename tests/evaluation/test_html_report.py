@@ -16,6 +16,7 @@ from sktransfer.evaluation._splits import Pools
 from sktransfer.evaluation.report._blocks import Code, Document, Paragraph, Section, Table
 from sktransfer.evaluation.report._document import compose_report
 from sktransfer.evaluation.report._html import write_html
+from sktransfer.evaluation.report._leaders import leading_systems, scored_systems
 from sktransfer.evaluation.report._markdown import write_markdown
 from sktransfer.evaluation.report._mistakes import save_mistakes
 
@@ -306,6 +307,16 @@ def test_sizes_are_shown_where_there_are_several(make_run):
     assert "the mean of 2 cells" in page.text
     (row,) = compare_systems(record.folder).query("train_size == 100").to_dict("records")
     assert row["sentence"] in page.text
+
+
+def test_folds_of_different_sizes_are_no_training_sizes(make_run):
+    record = make_run({("knn", ""): 0.8, ("cnn", ""): 0.6}, n_folds=2)
+    table = read_results(record.folder)
+    table.loc[table["fold"] == 1, "train_images"] += 8
+    missing = (table["fold"] == 1) & (table["strategy"] == "cnn")
+    for systems in (scored_systems(table[~missing]), leading_systems(table[~missing])):
+        assert systems["system"].tolist() == ["knn", "cnn"]
+        assert systems["images"].nunique() == 1
 
 
 def test_datasets_are_ranked_where_there_are_several(make_run):
