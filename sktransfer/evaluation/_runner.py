@@ -19,7 +19,7 @@ from sktransfer.evaluation._isolation import Limits
 from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
 from sktransfer.evaluation._settings import described, described_cv
-from sktransfer.evaluation._splits import Division, Pools, Splitting, make_pools
+from sktransfer.evaluation._splits import Division, Fold, Pools, Splitting, make_pools
 from sktransfer.evaluation._systems import (
     Builder,
     all_strategies,
@@ -172,14 +172,15 @@ def run_benchmark(
     }
     _check_images(pools.values())
     sizes = [None] if train_size is None else np.atleast_1d(train_size).tolist()
-    plan = _plan(systems, pools, splitting, _listed("train_size", sizes))
+    folds = {name: splitting.folds(pool) for name, pool in pools.items()}
+    plan = _plan(systems, pools, splitting, folds, _listed("train_size", sizes))
     settings = {
         "datasets": [described(name, pool) for name, pool in pools.items()],
         "recipe": recipe,
         "epochs": epochs,
         "test_size": test_size,
         "validation_fraction": validation_fraction,
-        "cv": described_cv(cv, plan),
+        "cv": described_cv(cv, folds),
         "make_estimator": make_estimator and name_of(make_estimator),
         "seed": random_state,
     }
@@ -335,13 +336,14 @@ def _plan(
     systems: list[tuple[str, str]],
     pools: Mapping[str, Pools],
     splitting: Splitting,
+    folds: Mapping[str, Sequence[Fold]],
     sizes: list[int | None],
 ) -> dict[Cell, Division]:
     """List the cells with the images of each, all systems of a repeat before the next repeat."""
     plan = {
         Cell(name, *system, size or 0, division.repeat, division.fold): division
         for name, pool in pools.items()
-        for size, divisions in splitting.divisions(pool, sizes).items()
+        for size, divisions in splitting.divisions(pool, folds[name], sizes).items()
         for division in divisions
         for system in systems
     }

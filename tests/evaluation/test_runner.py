@@ -498,6 +498,16 @@ def test_a_splitter_without_a_seed_pairs_no_different_folds(dataset, tmp_path):
         run(dataset, tmp_path, ["knn", "linear_probe"], ["a"], cv=splitter)
 
 
+def test_folds_that_train_on_other_images_are_other_settings(dataset, tmp_path):
+    def splitter(train_size):
+        return ShuffleSplit(2, test_size=0.25, train_size=train_size, random_state=0)
+
+    run(dataset, tmp_path, ["knn"], ["a"], cv=splitter(0.5), save_winner=False)
+    with pytest.raises(ValueError, match=r"other settings \(cv 'ShuffleSplit"):
+        run(dataset, tmp_path, ["knn"], ["a"], cv=splitter(0.75), save_winner=False)
+    run(dataset, tmp_path, ["knn"], ["a"], cv=splitter(0.5), train_size=[20], save_winner=False)
+
+
 def test_folds_may_be_given_as_positions(dataset, tmp_path):
     folds = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
     table = run(dataset, tmp_path, ["knn"], ["a"], cv=folds)
