@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_scalar
 
 from sktransfer.evaluation._cells import run_cells
 from sktransfer.evaluation._data import load_dataset
@@ -94,7 +94,8 @@ def run_benchmark(
         Number of images to train on, validation images among them, drawn with all classes in their
         proportions; several numbers show what more images would bring. All by default.
     test_size : int, optional
-        Number of images to use of the test part. All by default.
+        Number of images to use of the test part. All by default. Not with `cv`, which leaves that
+        part alone.
     validation_fraction : float
         Fraction of the training images, in (0, 1), that is kept for validation.
     cv : int or splitter, optional
@@ -135,7 +136,7 @@ def run_benchmark(
     Raises
     ------
     TypeError
-        If `random_state` is no integer, or `trusted` holds something else than classes.
+        If `random_state` or `epochs` is no integer, or `trusted` holds something else than classes.
     ValueError
         If a name is unknown, nothing is to be run, a size does not fit the data, files are no
         images (`ImageError`), or `output` has a run with other settings or of another version. All
@@ -151,6 +152,10 @@ def run_benchmark(
     """
     if not hasattr(random_state, "__index__"):
         raise TypeError(f"random_state must be an integer, got {random_state!r}")
+    if epochs is not None:
+        check_scalar(epochs, "epochs", Integral, min_val=1)
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be the number of cells to run at a time, or -1; got 0")
     trusted = list(trusted)
     AllowedClasses(trusted)
     backbones = _listed("backbones", backbones)

@@ -184,6 +184,11 @@ def make_pools(
                 f"got {len(groups)}"
             )
     if cv is not None:
+        if test_size is not None:
+            raise ValueError(
+                f"test_size={test_size} is of the test part, which folds leave alone: give cv or "
+                "test_size"
+            )
         return Pools(X, y, groups=groups)
     if y_test is None:
         places = train_test_split(
