@@ -279,7 +279,7 @@ def _add_predict(commands) -> None:
         "winner",
         type=Path,
         metavar="WINNER",
-        help="winner.zip of a benchmark, or its folder; no code of it is run",
+        help="folder of a benchmark, or its winner.zip beside winner.json; no code of it is run",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="image files, of any size")
     parser.add_argument(

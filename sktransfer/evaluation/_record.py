@@ -196,7 +196,12 @@ def _entry(line: bytes) -> dict | None:
 
 def read_json(path: Path) -> dict:
     """Read a file; an empty record where there is none yet."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
 
 
 def write_json(path: Path, record: Mapping) -> None:

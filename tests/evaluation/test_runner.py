@@ -378,6 +378,12 @@ def test_images_of_any_size_are_labelled(dataset, tmp_path):
     assert alone["label"].tolist() == ["blue"]
 
 
+def test_a_winner_needs_both_of_its_files(tmp_path):
+    (tmp_path / "winner.zip").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"'winner\.json' is not beside .*winner\.zip"):
+        label_images(tmp_path / "winner.zip", ["a.png"])
+
+
 def test_the_winner_holds_no_code(dataset, tmp_path):
     run(dataset, tmp_path, ["linear_probe"], ["a"])
     files = save_images(tmp_path, ["red"], [(8, 8)])
