@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0; 1 if a cell of a benchmark failed, an image could not be read, a cache or an
-        exported one was damaged, or weights were damaged or not fetched; 2 for wrong arguments;
-        130 if it was interrupted.
+        exported one was damaged, or weights were damaged or not fetched; 2 for wrong arguments, or
+        a package that is needed for them and not installed; 130 if it was interrupted.
 
     Examples
     --------
@@ -44,9 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:  # the last of a package that is left out
         print(f"sktransfer: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("sktransfer: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -276,7 +279,7 @@ def _add_predict(commands) -> None:
         "winner",
         type=Path,
         metavar="WINNER",
-        help="winner.zip of a benchmark, or its folder; no code of it is run",
+        help="folder of a benchmark, or its winner.zip beside winner.json; no code of it is run",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="image files, of any size")
     parser.add_argument(

@@ -141,6 +141,24 @@ def test_bench_checks_its_arguments(arguments, message, capsys, tmp_path, monkey
     assert not any(tmp_path.iterdir())
 
 
+def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    arguments = ["bench", "--strategies", "cnn", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sktransfer: error: load_photo_patches needs")
+    assert 'pip install "sktransfer[demo]"' in error
+
+
+def test_any_command_can_be_interrupted(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sktransfer.backbones.list_backbones", interrupted)
+    assert main(["backbones"]) == 130
+    assert capsys.readouterr().err == "sktransfer: interrupted\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -75,6 +75,8 @@ def load_cifar10(path: str | Path | None = None) -> Bunch:
     ------
     FileNotFoundError
         If there is nothing at `path`.
+    OSError
+        If Keras cannot download it.
     ValueError
         If `path` is neither a folder nor a zip, lacks one of the classes or holds others.
         An `ImageError`, which is a ValueError, if a file is damaged or not 32 x 32 pixels.
@@ -118,8 +120,15 @@ def _download_with_keras() -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (images, class names) of the training and of the test part."""
     from keras.datasets import cifar10
 
+    try:
+        parts = cifar10.load_data()
+    except Exception as error:  # Keras raises this very class where there is no network
+        raise OSError(
+            f"Keras cannot provide CIFAR-10: {error}; without a network, give as path a zip or a "
+            "folder of its images"
+        ) from error
     names = np.array(_CLASSES)
-    return [(images, names[np.ravel(labels)]) for images, labels in cifar10.load_data()]
+    return [(images, names[np.ravel(labels)]) for images, labels in parts]
 
 
 def _read_files(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:

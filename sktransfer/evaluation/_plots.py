@@ -57,7 +57,8 @@ def plot_samples(images: np.ndarray, labels: Iterable[str]) -> Figure:
         axes.set_axis_off()
     for axes, image, label in zip(grid, images, labels, strict=False):
         axes.imshow(np.clip(np.rint(image), 0, 255).astype(np.uint8))
-        axes.set_title(textwrap.fill(str(label), 22), fontsize=11)
+        # A dollar sign in a name is no beginning of mathematics.
+        axes.set_title(textwrap.fill(str(label), 22), fontsize=11, parse_math=False)
     return figure
 
 
@@ -127,7 +128,7 @@ def plot_learning_curves(history: dict[str, list[float]], title: str) -> Figure:
     _draw_curves(loss, history, "loss", "loss")
     handles, labels = accuracy.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure
 
 

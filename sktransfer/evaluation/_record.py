@@ -22,7 +22,7 @@ import numpy as np
 
 from sktransfer._replacing import replacing
 
-__all__ = ["Cell", "Record", "as_json", "read_json", "write_json"]
+__all__ = ["Cell", "Record", "as_json", "file_name", "read_json", "write_json"]
 
 FORMAT = 2
 """Of header and lines; a record of another one is refused."""
@@ -47,10 +47,20 @@ class Cell:
         return f"{self.strategy}-{self.backbone}" if self.backbone else self.strategy
 
     @property
+    def place(self) -> tuple[str, int, int, int]:
+        """Say where in the sweep the cell is, whatever is fitted there."""
+        return self.dataset, self.train_size, self.repeat, self.fold
+
+    @property
     def name(self) -> str:
         """Name the cell, unlike all others of its sweep, and fit for a file."""
         parts = [self.dataset, self.system, *([f"n{self.train_size}"] if self.train_size else [])]
-        return quote("-".join([*parts, f"r{self.repeat}", f"f{self.fold}"]), safe="+ ")
+        return file_name("-".join([*parts, f"r{self.repeat}", f"f{self.fold}"]))
+
+
+def file_name(text: str) -> str:
+    """Turn a name into one that is fit for a file, and unlike those of all other names."""
+    return quote(text, safe="+ ")
 
 
 class Record:
@@ -186,7 +196,12 @@ def _entry(line: bytes) -> dict | None:
 
 def read_json(path: Path) -> dict:
     """Read a file; an empty record where there is none yet."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
 
 
 def write_json(path: Path, record: Mapping) -> None:

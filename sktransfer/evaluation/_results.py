@@ -75,6 +75,15 @@ INTEGER_COLUMNS = (
 )
 SYSTEM_COLUMNS = ["dataset", "strategy", "backbone", "train_size"]
 """What is compared: all cells that have these in common are repetitions of each other."""
+MEASURED_COLUMNS = RESULT_COLUMNS[RESULT_COLUMNS.index("train_images") : -1]
+SUMMARY_COLUMNS = (
+    *SYSTEM_COLUMNS,
+    "cells",
+    "failed",
+    *MEASURED_COLUMNS,
+    "test_low",
+    "test_high",
+)
 PRINTED_COLUMNS = (
     "strategy",
     "backbone",
@@ -180,15 +189,14 @@ def summarize_results(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.Da
         for key, group in table.groupby(SYSTEM_COLUMNS, sort=False, dropna=False)
     ]
     columns = ["val_accuracy", "deployed_params"]
-    summary = pd.DataFrame(rows)
+    summary = pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
     return summary.sort_values(columns, ascending=[False, True], ignore_index=True)
 
 
 def _summary(key: Hashable, group: pd.DataFrame, confidence: float) -> dict:
     """Average the cells of one system."""
     done = group[group["error"] == ""]
-    measured = [name for name in RESULT_COLUMNS[RESULT_COLUMNS.index("train_images") : -1]]
-    means = done[measured].astype(float).mean()
+    means = done[list(MEASURED_COLUMNS)].astype(float).mean()
     low, high = _interval(done, confidence)
     return {
         **dict(zip(SYSTEM_COLUMNS, key, strict=True)),  # type: ignore[call-overload]
@@ -231,7 +239,7 @@ def format_results(table: pd.DataFrame) -> str:
     -------
     str
         Means, where there are repeats or folds; the dataset and the number of training images
-        where there are several.
+        where there are several. Of a benchmark that has just begun, that there are no results yet.
 
     Examples
     --------
@@ -241,6 +249,8 @@ def format_results(table: pd.DataFrame) -> str:
     >>> print(format_results(pd.DataFrame([failed], columns=RESULT_COLUMNS)).splitlines()[-1])
     failed: cnn: MemoryError: no memory
     """
+    if table.empty:
+        return "no results yet"
     summary = summarize_results(table)
     varied = [name for name in ("dataset", "train_size") if summary[name].nunique() > 1]
     repeated = ["cells"] if summary["cells"].max() > 1 else []
@@ -248,7 +258,9 @@ def format_results(table: pd.DataFrame) -> str:
     shown = shown.rename(columns=lambda column: column.replace("_accuracy", "_%"))
     shown = shown.rename(columns={"seconds_per_epoch": "s/epoch", "fit_seconds": "fit_s"})
     whole = ["trainable_params", "deployed_params"]
-    shown = shown.astype({name: "Int64" for name in whole}).astype(object).fillna("")
+    # Folds may differ: a projection keeps as many components as its images ask for.
+    shown[whole] = shown[whole].round().astype("Int64")
+    shown = shown.astype(object).fillna("")
     text = shown.to_string(index=False, float_format="{:.3f}".format)
     errors = table.loc[table["error"] != "", ["strategy", "backbone", "error"]].drop_duplicates()
     lines = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_scalar
 
 from sktransfer.evaluation._cells import run_cells
 from sktransfer.evaluation._data import load_dataset
@@ -19,7 +19,7 @@ from sktransfer.evaluation._isolation import Limits
 from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
 from sktransfer.evaluation._settings import described, described_cv
-from sktransfer.evaluation._splits import Division, Pools, Splitting, make_pools
+from sktransfer.evaluation._splits import Division, Fold, Pools, Splitting, make_pools
 from sktransfer.evaluation._systems import (
     Builder,
     all_strategies,
@@ -94,7 +94,8 @@ def run_benchmark(
         Number of images to train on, validation images among them, drawn with all classes in their
         proportions; several numbers show what more images would bring. All by default.
     test_size : int, optional
-        Number of images to use of the test part. All by default.
+        Number of images to use of the test part. All by default. Not with `cv`, which leaves that
+        part alone.
     validation_fraction : float
         Fraction of the training images, in (0, 1), that is kept for validation.
     cv : int or splitter, optional
@@ -135,7 +136,7 @@ def run_benchmark(
     Raises
     ------
     TypeError
-        If `random_state` is no integer, or `trusted` holds something else than classes.
+        If `random_state` or `epochs` is no integer, or `trusted` holds something else than classes.
     ValueError
         If a name is unknown, nothing is to be run, a size does not fit the data, files are no
         images (`ImageError`), or `output` has a run with other settings or of another version. All
@@ -151,6 +152,10 @@ def run_benchmark(
     """
     if not hasattr(random_state, "__index__"):
         raise TypeError(f"random_state must be an integer, got {random_state!r}")
+    if epochs is not None:
+        check_scalar(epochs, "epochs", Integral, min_val=1)
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be the number of cells to run at a time, or -1; got 0")
     trusted = list(trusted)
     AllowedClasses(trusted)
     backbones = _different(backbones)
@@ -172,14 +177,15 @@ def run_benchmark(
     }
     _check_images(pools.values())
     sizes = [None] if train_size is None else np.atleast_1d(train_size).tolist()
-    plan = _plan(systems, pools, splitting, _listed("train_size", sizes))
+    folds = {name: splitting.folds(pool) for name, pool in pools.items()}
+    plan = _plan(systems, pools, splitting, folds, _listed("train_size", sizes))
     settings = {
         "datasets": [described(name, pool) for name, pool in pools.items()],
         "recipe": recipe,
         "epochs": epochs,
         "test_size": test_size,
         "validation_fraction": validation_fraction,
-        "cv": described_cv(cv, plan),
+        "cv": described_cv(cv, folds),
         "make_estimator": make_estimator and name_of(make_estimator),
         "seed": random_state,
     }
@@ -197,7 +203,7 @@ def run_benchmark(
     limits = Limits(time_limit, memory_limit)
     record.folder.mkdir(parents=True, exist_ok=True)
     with record.writing():
-        _open_run(record, settings, arguments)
+        _open_run(record, settings, arguments, plan)
         _draw_data(record.folder, next(iter(pools.values())), builder, systems)
         todo = _unfinished(plan, record)
         with _progress_bar(len(plan) + 1, progress) as bar:
@@ -340,20 +346,21 @@ def _plan(
     systems: list[tuple[str, str]],
     pools: Mapping[str, Pools],
     splitting: Splitting,
+    folds: Mapping[str, Sequence[Fold]],
     sizes: list[int | None],
 ) -> dict[Cell, Division]:
     """List the cells with the images of each, all systems of a repeat before the next repeat."""
     plan = {
         Cell(name, *system, size or 0, division.repeat, division.fold): division
         for name, pool in pools.items()
-        for size, divisions in splitting.divisions(pool, sizes).items()
+        for size, divisions in splitting.divisions(pool, folds[name], sizes).items()
         for division in divisions
         for system in systems
     }
     return dict(sorted(plan.items(), key=lambda item: (item[0].repeat, item[0].fold)))
 
 
-def _open_run(record: Record, settings: dict, arguments: dict) -> None:
+def _open_run(record: Record, settings: dict, arguments: dict, plan: Iterable[Cell]) -> None:
     """Write the header of a run, unless the folder has the cells of another one."""
     there = record.header().get("settings")
     if there and there != settings:
@@ -366,7 +373,12 @@ def _open_run(record: Record, settings: dict, arguments: dict) -> None:
             f"{str(record.folder)!r} has a benchmark with other settings "
             f"({'; '.join(differences)}); give another output folder"
         )
-    record.write_header({"settings": settings, "arguments": arguments, **describe_environment()})
+    planned = {
+        "systems": list(dict.fromkeys(cell.system for cell in plan)),
+        "places": list(dict.fromkeys(cell.place for cell in plan)),
+    }
+    header = {"settings": settings, "arguments": arguments, "plan": planned}
+    record.write_header(header | describe_environment())
 
 
 def _draw_data(folder: Path, pools: Pools, builder: Builder, systems: list) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from sktransfer.evaluation._record import Cell
-from sktransfer.evaluation._splits import Division, Pools
+from sktransfer.evaluation._splits import Fold, Pools
 
 __all__ = ["described", "described_cv"]
 
@@ -40,9 +39,12 @@ def _content(X: Any) -> Any:
     ]
 
 
-def described_cv(cv: Any, plan: Mapping[Cell, Division]) -> int | str | None:
+def described_cv(cv: Any, folds: Mapping[str, Sequence[Fold]]) -> int | str | None:
     """Describe the folds; of a splitter by what it did, so that other folds are told from them."""
     if cv is None or isinstance(cv, Integral):
         return cv if cv is None else int(cv)
-    folds = {(cell.dataset, cell.fold): division.test.tolist() for cell, division in plan.items()}
-    return f"{type(cv).__name__} {joblib.hash(sorted(folds.items()))}"
+    positions = {
+        name: [(np.asarray(train).tolist(), np.asarray(test).tolist()) for train, test, *_ in parts]
+        for name, parts in folds.items()
+    }
+    return f"{type(cv).__name__} {joblib.hash(positions)}"

@@ -16,7 +16,10 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 
-__all__ = ["Division", "Pools", "Split", "Splitting", "make_pools", "subsample", "taken"]
+__all__ = ["Division", "Fold", "Pools", "Split", "Splitting", "make_pools", "subsample", "taken"]
+
+Fold = tuple[np.ndarray, np.ndarray, int, int]
+"""Positions to train on, positions to test on, repeat, and number of the fold."""
 
 TEST_FRACTION = 0.2
 """Of datasets that come without a test part."""
@@ -106,19 +109,18 @@ class Splitting:
         return self.cv is not None and not isinstance(self.cv, Integral)
 
     def divisions(
-        self, pools: Pools, train_sizes: Sequence[int | None] = (None,)
+        self, pools: Pools, folds: Sequence[Fold], train_sizes: Sequence[int | None]
     ) -> dict[int | None, list[Division]]:
-        """Divide the images, for each number of them that train and validate.
-
-        All sizes are tested on the same images, also by a splitter that draws others each time.
-        """
-        folds = list(self._train_and_test(pools))
+        """Divide the images of folds, for each number of them that train and validate."""
         return {
             size: [self._division(pools, size, *fold) for fold in folds] for size in train_sizes
         }
 
-    def _train_and_test(self, pools: Pools) -> Iterator[tuple[np.ndarray, np.ndarray, int, int]]:
-        """Yield (positions to train on, positions to test on, repeat, fold)."""
+    def folds(self, pools: Pools) -> list[Fold]:
+        """Return the folds of all repeats; a splitter may draw others each time."""
+        return list(self._train_and_test(pools))
+
+    def _train_and_test(self, pools: Pools) -> Iterator[Fold]:
         everything = np.arange(len(pools.y))
         for repeat in range(self.n_repeats):
             if pools.y_test is not None:
@@ -182,6 +184,11 @@ def make_pools(
                 f"got {len(groups)}"
             )
     if cv is not None:
+        if test_size is not None:
+            raise ValueError(
+                f"test_size={test_size} is of the test part, which folds leave alone: give cv or "
+                "test_size"
+            )
         return Pools(X, y, groups=groups)
     if y_test is None:
         places = train_test_split(

@@ -36,7 +36,7 @@ def refit_winner(
     """
     from sktransfer.images import as_images
 
-    summary = summarize_results(table).dropna(subset=["val_accuracy"]) if len(table) else table
+    summary = summarize_results(table).dropna(subset=["val_accuracy"])
     if summary.empty:
         return
     # Few validation images are easily all right: what was trained on most images counts.
@@ -88,7 +88,8 @@ def label_images(
     Parameters
     ----------
     winner : str or Path
-        The ``winner.zip`` of a run, or the folder of the run. No code of the file is run.
+        The folder of a run, or its ``winner.zip``, with ``winner.json`` beside it. No code of the
+        files is run.
     files : iterable of str or Path
         Images of any size; they are brought to the size of the images that the classifier was
         trained on, where these had one size.
@@ -107,7 +108,7 @@ def label_images(
     Raises
     ------
     FileNotFoundError
-        If there is no winner, or it could not be saved.
+        If there is no winner, it could not be saved, or one of its two files is missing.
     PersistenceError
         If the file is damaged, or holds classes that are not among `trusted`.
     ValueError
@@ -122,10 +123,16 @@ def label_images(
     """
     winner = Path(winner)
     path = winner / FILE_NAME if winner.is_dir() else winner
-    record = read_json(path.with_suffix(".json"))
-    if not record or not path.exists():
+    about = path.with_suffix(".json")
+    record = read_json(about)
+    if not path.exists():
         reason = f": {record['not_saved']}" if record.get("not_saved") else ""
         raise FileNotFoundError(f"no classifier at {str(winner)!r}{reason}")
+    if not record:
+        raise FileNotFoundError(
+            f"{about.name!r} is not beside {str(path)!r}: it tells the classes of the classifier "
+            "and the size of its images, and goes where that goes"
+        )
     classes = np.array(record["classes"])
     if not 1 <= top <= len(classes):
         raise ValueError(f"top must be in 1..{len(classes)}, the number of classes, got {top}")

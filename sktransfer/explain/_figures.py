@@ -54,5 +54,5 @@ def as_grid_of_axes(ax: Any, titles: Sequence[Sequence[str]]) -> np.ndarray:
 def show_picture(axes: Axes, picture: np.ndarray, title: str) -> None:
     """Draw a picture (height, width, 3), uint8, under its title."""
     axes.imshow(picture)
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=9, parse_math=False)  # a dollar sign is one
     axes.set_axis_off()

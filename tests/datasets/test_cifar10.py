@@ -195,3 +195,13 @@ def test_complete_zip(cifar10_zip):
     # The published channel means of CIFAR-10's training images.
     means = cifar10.X_train.mean(axis=(0, 1, 2)) / 255
     np.testing.assert_allclose(means, [0.4914, 0.4822, 0.4465], atol=0.002)
+
+
+def test_without_a_network_the_way_around_is_named(monkeypatch):
+    def load_data():
+        raise Exception("URL fetch failure on https://www.cs.toronto.edu/: None -- unreachable")
+
+    keras_datasets = pytest.importorskip("keras.datasets")
+    monkeypatch.setattr(keras_datasets, "cifar10", SimpleNamespace(load_data=load_data))
+    with pytest.raises(OSError, match=r"URL fetch failure .* give as path a zip or a folder"):
+        load_cifar10()

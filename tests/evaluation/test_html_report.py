@@ -16,6 +16,7 @@ from sktransfer.evaluation._splits import Pools
 from sktransfer.evaluation.report._blocks import Code, Document, Paragraph, Section, Table
 from sktransfer.evaluation.report._document import compose_report
 from sktransfer.evaluation.report._html import write_html
+from sktransfer.evaluation.report._leaders import leading_systems, scored_systems
 from sktransfer.evaluation.report._markdown import write_markdown
 from sktransfer.evaluation.report._mistakes import save_mistakes
 
@@ -33,6 +34,7 @@ HEADER = {
         "seed": 7,
     },
     "arguments": {"strategies": ["features", "knn", "cnn"], "n_repeats": 1, "given": ["groups"]},
+    "plan": {"systems": ["features-vgg16", "knn-vgg16", "cnn"], "places": [["pets", 0, 0, 0]]},
     "machine": {"processor": "a processor", "cores": 2, "memory_gib": 4.0, "system": "Linux"},
     "versions": {"python": "3.11.7", "numpy": "2.0.0"},
     "command": "sktransfer bench --output run",
@@ -171,6 +173,13 @@ def test_names_and_messages_are_escaped(make_run, add_failure):
     assert all(len(re.split(r"(?<!\\)\|", row)) == 5 for row in rows)
 
 
+def test_names_that_are_no_file_names_have_files_of_their_own(make_run):
+    record = make_run({("own/net", ""): 0.9, ("own_net", ""): 0.6})
+    write_report(record.folder)
+    assert len(list((record.folder / "layers").iterdir())) == 2
+    assert len(list((record.folder / "figures").glob("learning-*.svg"))) == 2
+
+
 def test_markdown_code_cannot_be_left(tmp_path):
     document = Document("t", [], [Section("s", [Code("```\n# no heading\n````")])])
     written = write_markdown(Record(tmp_path), document).read_text()
@@ -274,6 +283,13 @@ def test_an_unfinished_run_says_so_and_compares_what_is_there(make_run):
     assert "not finished" not in finished.text
 
 
+def test_a_run_that_stopped_between_two_folds_says_so(make_run):
+    places = [["pets", 0, 0, fold] for fold in range(4)]
+    header = HEADER | {"plan": HEADER["plan"] | {"places": places}}
+    page = page_of(make_run(SYSTEMS, n_folds=3, header=header))
+    assert "This benchmark is not finished: 3 of 12 cells are missing." in page.text
+
+
 def test_failures_are_counted_beside_what_is_done(make_run, add_failure):
     record = make_run(SYSTEMS)
     add_failure(record, Cell("pets", "finetune", "vgg16"))
@@ -291,6 +307,16 @@ def test_sizes_are_shown_where_there_are_several(make_run):
     assert "the mean of 2 cells" in page.text
     (row,) = compare_systems(record.folder).query("train_size == 100").to_dict("records")
     assert row["sentence"] in page.text
+
+
+def test_folds_of_different_sizes_are_no_training_sizes(make_run):
+    record = make_run({("knn", ""): 0.8, ("cnn", ""): 0.6}, n_folds=2)
+    table = read_results(record.folder)
+    table.loc[table["fold"] == 1, "train_images"] += 8
+    missing = (table["fold"] == 1) & (table["strategy"] == "cnn")
+    for systems in (scored_systems(table[~missing]), leading_systems(table[~missing])):
+        assert systems["system"].tolist() == ["knn", "cnn"]
+        assert systems["images"].nunique() == 1
 
 
 def test_datasets_are_ranked_where_there_are_several(make_run):

@@ -12,6 +12,12 @@ def test_samples_stand_under_their_classes():
     assert all(len(axes.images) == 1 for axes in figure.axes)
 
 
+def test_dollar_signs_in_names_are_no_mathematics(tmp_path):
+    plot_samples(np.zeros((1, 8, 8, 3), np.uint8), ["$5_$10"]).savefig(tmp_path / "samples.png")
+    curves = plot_learning_curves({"accuracy": [0.5], "loss": [1.0]}, "$5_$10")
+    curves.savefig(tmp_path / "curves.png")
+
+
 def test_learning_curves_show_both_parts_in_percent():
     history = {
         "accuracy": [0.5, 0.75],

@@ -37,6 +37,12 @@ def test_json_is_strict_and_written_whole(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["a.json"]
 
 
+def test_damaged_json_is_named(tmp_path):
+    (tmp_path / "run.json").write_text('{"format": 2, ')
+    with pytest.raises(ValueError, match=r"run\.json' is damaged: Expecting"):
+        Record(tmp_path).header()
+
+
 def test_cells_have_names_of_their_own():
     assert CELL.system == "features-vgg16"
     assert Cell("photos", "cnn+augment").system == "cnn+augment"

@@ -114,6 +114,13 @@ def test_printed_table_shows_what_failed(run):
     assert max(map(len, lines)) <= 160
 
 
+def test_numbers_of_parameters_may_differ_between_folds():
+    cells = [NETWORK | {"fold": fold, "trainable_params": 10 + fold} for fold in range(2)]
+    table = pd.DataFrame(cells, columns=RESULT_COLUMNS).assign(error="")
+    assert summarize_results(table)["trainable_params"].tolist() == [10.5]
+    assert format_results(table).splitlines()[1].split()[-6] == "10"
+
+
 def cells_of(strategy, accuracies, **more):
     return [
         NETWORK
@@ -151,6 +158,15 @@ def test_failed_cells_are_counted_and_not_averaged():
     table = pd.DataFrame([*done, FAILED | {"strategy": "features", "backbone": "vgg16"}])
     (row,) = summarize_results(table.reindex(columns=RESULT_COLUMNS)).to_dict("records")
     assert (row["cells"], row["failed"], row["test_accuracy"]) == (2, 1, 65.0)
+
+
+def test_a_run_that_has_just_begun_has_a_report(tmp_path):
+    Record(tmp_path).write_header({"settings": {}})
+    table = write_report(tmp_path)
+    assert format_results(table) == "no results yet"
+    assert summarize_results(table).empty
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert summary.columns.tolist() == summarize_results(read_results(tmp_path)).columns.tolist()
 
 
 def test_folder_without_a_run_is_named(tmp_path):

@@ -24,6 +24,7 @@ from sktransfer.evaluation import (
     resume_benchmark,
     run_benchmark,
     summarize_results,
+    write_report,
 )
 from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
@@ -258,6 +259,9 @@ def test_an_interrupted_run_goes_on(dataset, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path, ["cnn", "interrupted", "knn"], ["a"])
     assert read_results(tmp_path)["strategy"].tolist() == ["cnn"]
+    write_report(tmp_path)
+    told = "not finished: all of interrupted and all of knn-a are missing"
+    assert told in (tmp_path / "report.md").read_text()
     table = run(dataset, tmp_path, ["cnn", "knn"], ["a"])
     assert table["strategy"].tolist() == ["cnn", "knn"]
     assert FITS == [48, 60]  # the cell of the first run, and the winner of the second
@@ -372,6 +376,12 @@ def test_images_of_any_size_are_labelled(dataset, tmp_path):
     assert list(errors) == [str(bad)]
     alone, _ = label_images(tmp_path / "run" / "winner.zip", [files[1]], trusted=OWN)
     assert alone["label"].tolist() == ["blue"]
+
+
+def test_a_winner_needs_both_of_its_files(tmp_path):
+    (tmp_path / "winner.zip").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"'winner\.json' is not beside .*winner\.zip"):
+        label_images(tmp_path / "winner.zip", ["a.png"])
 
 
 def test_the_winner_holds_no_code(dataset, tmp_path):
@@ -494,6 +504,16 @@ def test_a_splitter_without_a_seed_pairs_no_different_folds(dataset, tmp_path):
         run(dataset, tmp_path, ["knn", "linear_probe"], ["a"], cv=splitter)
 
 
+def test_folds_that_train_on_other_images_are_other_settings(dataset, tmp_path):
+    def splitter(train_size):
+        return ShuffleSplit(2, test_size=0.25, train_size=train_size, random_state=0)
+
+    run(dataset, tmp_path, ["knn"], ["a"], cv=splitter(0.5), save_winner=False)
+    with pytest.raises(ValueError, match=r"other settings \(cv 'ShuffleSplit"):
+        run(dataset, tmp_path, ["knn"], ["a"], cv=splitter(0.75), save_winner=False)
+    run(dataset, tmp_path, ["knn"], ["a"], cv=splitter(0.5), train_size=[20], save_winner=False)
+
+
 def test_folds_may_be_given_as_positions(dataset, tmp_path):
     folds = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
     table = run(dataset, tmp_path, ["knn"], ["a"], cv=folds)
@@ -607,6 +627,9 @@ def test_strategies_without_a_backbone_need_no_name_of_one(dataset, tmp_path):
         ({"validation_fraction": 1.5}, "validation_fraction must be between 0 and 1"),
         ({"groups": [0] * 60}, "groups need folds"),
         ({"groups": [0] * 59, "cv": 2}, "one entry for each of 60 images"),
+        ({"test_size": 6, "cv": 2}, "test_size=6 is of the test part, which folds leave alone"),
+        ({"epochs": 0}, "epochs == 0, must be >= 1"),
+        ({"n_jobs": 0}, "n_jobs must be .* got 0"),
         ({"time_limit": 0}, "time_limit must be greater than 0"),
         ({"memory_limit": -1}, "memory_limit must be greater than 0"),
     ],

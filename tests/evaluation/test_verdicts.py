@@ -198,6 +198,22 @@ def test_datasets_are_compared_by_ranks():
     assert sentence.startswith("Over 6 datasets features has the mean rank 1.00, cnn 3.00")
 
 
+def test_ranks_are_those_of_the_same_folds():
+    easy_then_hard = {"a": [90.0, 50.0], "b": [88.0, 48.0], "c": [86.0, 46.0]}
+    table = table_of(
+        *(
+            cells(name, scores, dataset=dataset)
+            for dataset in ("x", "y")
+            for name, scores in easy_then_hard.items()
+        )
+    )
+    table.loc[(table["strategy"] == "c") & (table["fold"] == 1), "error"] = "MemoryError"
+    comparisons = compare_systems(table)
+    row = between(comparisons[comparisons["dataset"] == ""], "a", "c")
+    assert "a has the mean rank 1.00, c 3.00" in row["sentence"]
+    assert row["difference"] == 4
+
+
 def test_nemenyi_is_at_its_level_at_the_critical_difference():
     ranks = pd.Series({"a": 1.0, "b": 2.0, "c": 3.0})
     found = compare_ranks({name: [-rank, -rank, -rank] for name, rank in ranks.items()})

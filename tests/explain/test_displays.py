@@ -35,6 +35,10 @@ def drawn(display):
     return display
 
 
+def test_dollar_signs_in_labels_are_no_mathematics():
+    drawn(NeighboursDisplay([[np.zeros((8, 8, 3), np.uint8)]], [["image: $5_$10"]]).plot())
+
+
 def test_titles_tell_the_prediction_and_its_probability(probe, small_images):
     display = drawn(AttributionDisplay.from_estimator(probe, small_images[:3]))
     probabilities = probe.predict_proba(small_images[:3])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sktransfer.evaluation._plots import plot_learning_curves
+from sktransfer.evaluation._record import file_name
 from sktransfer.evaluation._statistics import RankComparison
 from sktransfer.evaluation.report._blocks import Picture
 from sktransfer.evaluation.report._phrases import counted, listed, with_interval
@@ -116,7 +116,7 @@ class ChartFolder:
         n_epochs = len(history["loss"])
         return self._saved(
             plot_learning_curves(history, system),
-            "learning-" + re.sub(r"[^\w.+-]", "_", system),
+            f"learning-{file_name(system)}",
             f"Learning curves of {system}: accuracy and loss in {counted(n_epochs, 'epoch')}.",
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sktransfer.evaluation._record import Cell, Record
+from sktransfer.evaluation._record import Cell, Record, file_name
 from sktransfer.evaluation._results import results_table, summarize_results
 from sktransfer.evaluation.report._document import compose_report
 from sktransfer.evaluation.report._html import write_html
@@ -53,8 +53,7 @@ def write_report(output: str | Path) -> pd.DataFrame:
     for folder in ("layers", "summaries"):
         (record.folder / folder).mkdir(exist_ok=True)
     table.to_csv(record.folder / "results.csv", index=False)
-    if not table.empty:
-        summarize_results(table).to_csv(record.folder / "summary.csv", index=False)
+    summarize_results(table).to_csv(record.folder / "summary.csv", index=False)
     for cell in sorted(entries, reverse=True):  # of several cells alike, the first is told of
         _write_cell_report(record.folder, cell, entries[cell])
     _write_pages(record)
@@ -70,8 +69,9 @@ def _write_pages(record: Record) -> None:
 
 def _write_cell_report(folder: Path, cell: Cell, entry: dict) -> None:
     """Write what belongs to one cell: its layers and its summary."""
+    name = file_name(cell.system)
     if entry.get("layers"):
-        pd.DataFrame(entry["layers"]).to_csv(folder / "layers" / f"{cell.system}.csv", index=False)
+        pd.DataFrame(entry["layers"]).to_csv(folder / "layers" / f"{name}.csv", index=False)
     if entry.get("summary"):
-        path = folder / "summaries" / f"{cell.system}.txt"
+        path = folder / "summaries" / f"{name}.txt"
         path.write_text(entry["summary"], encoding="utf-8")

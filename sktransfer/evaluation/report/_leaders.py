@@ -20,17 +20,20 @@ __all__ = ["first_predictions", "leading_systems", "scored_systems"]
 def scored_systems(table: pd.DataFrame) -> pd.DataFrame:
     """Summarize the systems that have a score, the highest test accuracy of each dataset first.
 
-    Adds to `summarize_results` the columns ``system`` and ``images``, the number of images that it
-    was given to train on, and keeps intervals within 0 and 100 percent.
+    Adds to `summarize_results` the columns ``system`` and ``images``, the number of images that
+    systems were given to train on at that training size, and keeps intervals within 0 and 100
+    percent.
     """
     if table.empty:
         return pd.DataFrame(columns=["dataset", "train_size", "system", "images"])
     summary = summarize_results(table)
     scored = summary[summary["cells"] > 0]
-    images = (scored["train_images"] + scored["validation_images"]).round().astype(int)
+    means = scored["train_images"] + scored["validation_images"]
+    # Folds may differ in size, and with them the means of systems that miss a fold.
+    images = means.groupby([scored["dataset"], scored["train_size"]]).transform("max")
     return scored.assign(
         system=[Cell("", *names).system for names in scored[["strategy", "backbone"]].to_numpy()],
-        images=images,
+        images=images.round().astype(int),
         test_low=scored["test_low"].clip(lower=0),
         test_high=scored["test_high"].clip(upper=100),
     ).sort_values(
@@ -42,9 +45,7 @@ def leading_systems(table: pd.DataFrame) -> pd.DataFrame:
     """Take from `scored_systems` those that were given the most images of their dataset."""
     scored = scored_systems(table)
     most = scored.groupby("dataset")["images"].transform("max")
-    # Folds may differ by an image, and with them the sizes of systems that miss a fold.
-    largest = scored.loc[scored["images"] == most, ["dataset", "train_size"]].drop_duplicates()
-    return scored.merge(largest, on=["dataset", "train_size"])
+    return scored[scored["images"] == most].reset_index(drop=True)
 
 
 def first_predictions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from sktransfer._replacing import replacing
 from sktransfer.evaluation._metrics import rank_mistakes
-from sktransfer.evaluation._record import Record
+from sktransfer.evaluation._record import Record, file_name
 from sktransfer.evaluation._results import read_results
 from sktransfer.evaluation._splits import Pools, taken
 from sktransfer.evaluation.report._leaders import first_predictions, leading_systems
@@ -56,7 +55,7 @@ def confident_mistakes(predictions: Predictions) -> list[Mistake]:
 def thumbnail_path(record: Record, dataset: str, mistake: Mistake) -> Path:
     """Name the picture of a mistake; systems that mistake the same image share it."""
     pool = "test" if mistake.is_held_out else "train"
-    name = re.sub(r"[^\w.+-]", "_", f"{dataset}-{pool}-{mistake.position}.png")
+    name = file_name(f"{dataset}-{pool}-{mistake.position}.png")
     return record.folder / "pictures" / "mistakes" / name
 
 

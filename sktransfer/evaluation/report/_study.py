@@ -52,16 +52,15 @@ class Study:
         return {cell: self.entries[cell] for cell in sorted(self.entries) if self._failed(cell)}
 
     def missing(self) -> list[str]:
-        """Say what is not there yet: cells that other systems have, and strategies without any."""
+        """Say what is not there yet: cells of systems that were begun, and systems without any."""
         told = []
+        plan = self.header.get("plan", {"systems": [], "places": []})
         systems = {cell.system for cell in self.entries}
-        places = {(cell.dataset, cell.train_size, cell.repeat, cell.fold) for cell in self.entries}
+        places = {cell.place for cell in self.entries} | set(map(tuple, plan["places"]))
         n_missing = len(places) * len(systems) - len(self.entries)
         if n_missing:
             told.append(f"{n_missing} of {len(places) * len(systems)} cells")
-        begun = {cell.strategy for cell in self.entries}
-        planned = self.header.get("arguments", {}).get("strategies", [])
-        told += [f"all of {strategy}" for strategy in planned if strategy not in begun]
+        told += [f"all of {system}" for system in plan["systems"] if system not in systems]
         return told
 
     def _failed(self, cell: Cell) -> bool:

@@ -68,7 +68,8 @@ def compare_systems(
       which are in the folder of the run. Without them repeats are taken for folds, which leaves
       the chance of the images out.
     - Several datasets, and three systems or more that were run on all of them: besides, mean ranks
-      by Friedman's test and Nemenyi's, see `compare_ranks`.
+      by Friedman's test and Nemenyi's, see `compare_ranks`. Only repeats and folds count that all
+      of these systems have.
 
     Parameters
     ----------
@@ -281,18 +282,24 @@ def _holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def _dataset_means(table: pd.DataFrame) -> dict[int, pd.DataFrame]:
-    """Return, for each training size, mean accuracies (datasets, systems that are on all)."""
+    """Return, for each training size, mean accuracies (datasets, systems that are on all).
+
+    A mean over other folds would be one of other images: where a system failed in a fold, that fold
+    counts for none.
+    """
     scores = read_scores(table)
     means = {}
     for train_size in sorted({cell.train_size for cell in scores}):
         rows = [
-            (cell.dataset, cell.system, score.accuracy)
+            (cell.dataset, cell.repeat, cell.fold, cell.system, score.accuracy)
             for cell, score in scores.items()
             if cell.train_size == train_size
         ]
-        frame = pd.DataFrame(rows, columns=["dataset", "system", "accuracy"])
-        wide = frame.pivot_table(index="dataset", columns="system", values="accuracy")
-        means[train_size] = wide.dropna(axis="columns")
+        place = ["dataset", "repeat", "fold"]
+        frame = pd.DataFrame(rows, columns=[*place, "system", "accuracy"])
+        folds = frame.pivot_table(index=place, columns="system", values="accuracy")
+        on_all = folds.groupby("dataset").mean().dropna(axis="columns").columns
+        means[train_size] = folds[on_all].dropna().groupby("dataset").mean()
     return means
 
 
