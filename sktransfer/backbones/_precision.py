@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sktransfer.backbones._graph import remade
@@ -10,6 +12,19 @@ if TYPE_CHECKING:
     import keras
 
 PRECISIONS = ("float32", "bfloat16")
+
+
+@contextmanager
+def float32_layers() -> Iterator[None]:
+    """Let layers that are made within be of float32, whatever Keras' policy of the thread says."""
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def in_bfloat16(network: keras.Model) -> keras.Model:
