@@ -273,6 +273,13 @@ def register_backbone(spec: BackboneSpec) -> None:
     ValueError
         If the name belongs to a different entry.
 
+    Notes
+    -----
+    A registration is known in its process. Where others need it, such as workers of ``n_jobs``,
+    register in a module that they import. Features on disk are told apart by the name, the weights,
+    and what the entry says of builder and preprocessing: where the builder's own code changes, take
+    another name.
+
     Examples
     --------
     >>> from dataclasses import replace
