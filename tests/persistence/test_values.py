@@ -132,6 +132,7 @@ class Masked(np.ndarray):
         (np.bytes_(b"a"), "it is a bytes_"),
         (np.array([b"a"]), "it is an array of .S1"),
         (np.array(["a", 1], dtype=object), "it is an array of object"),
+        (np.zeros(1, [("text", "U0")])["text"], "it is an array of <U0"),
         (NUMBERS.view(Masked), "it is an array of float64"),
         ([1, print], r"it\[1\] is a builtins\.builtin_function_or_method"),
         ({"a": {1: Ellipsis}}, r"it\['a'\]\[1\] is a builtins\.ellipsis"),
