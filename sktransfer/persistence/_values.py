@@ -47,7 +47,7 @@ class Writer:
         if type(value) is float:
             return value if math.isfinite(value) else {"$float": str(value)}
         if isinstance(value, PurePath):
-            return {"$path": str(value)}
+            return {"$path": value.as_posix()}  # which every system reads
         if type(value) is bytes:
             return {"$bytes": base64.b64encode(value).decode("ascii")}
         if isinstance(value, np.generic):

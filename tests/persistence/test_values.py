@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -85,6 +85,8 @@ def test_plain_values_are_written_as_they_are_and_arrays_stand_beside_them():
         ({3: 4}, {"$dict": [[3, 4]]}),
         ({"$odd": 1, "plain": 2}, {"$dict": [["$odd", 1], ["plain", 2]]}),
         (np.array([["a"], ["b"]], dtype=object), {"$texts": [[2, 1], ["a", "b"]]}),
+        (PurePosixPath("/weights/a.h5"), {"$path": "/weights/a.h5"}),
+        (PureWindowsPath("C:\\weights\\a.h5"), {"$path": "C:/weights/a.h5"}),
     ],
     ids=repr,
 )
