@@ -123,9 +123,9 @@ preprocessing : {"backbone", "rescale"}, default="backbone"
     "backbone" scales pixels as the backbone's authors did. "rescale" divides by 255 whatever the
     backbone expects: a common mistake, here to be studied.
 precision : {"float32", "bfloat16"}, default="float32"
-    What the backbone computes in. "bfloat16" is faster on processors that have it, and less exact:
-    features differ by a hundredth, and by a tenth in networks of depthwise convolutions. They are
-    float32 in either case.
+    What the backbone computes in, whatever Keras' global policy is. "bfloat16" is faster on
+    processors that have it, and less exact: features differ by a hundredth, and by a tenth in
+    networks of depthwise convolutions. They are float32 in either case.
 engine : {"tensorflow", "openvino"}, default="tensorflow"
     What runs a frozen backbone. OpenVINO, to be installed with the extra ``openvino``, is faster
     with the depthwise convolutions of small networks.

@@ -1,4 +1,4 @@
-"""Which layer of a functional network takes and makes which tensor, and cutting a network at one.
+"""Which layer of a functional network takes and makes which tensor; cutting and remaking networks.
 
 The public attributes of a layer (`input`, `output`) tell of its first place in any graph, and leave
 out bare operations, such as the sum of two tensors. Where that does not do, what made a tensor is
@@ -8,7 +8,7 @@ door to what is not public in Keras.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,6 +66,27 @@ def tensors_above(network: keras.Model, tensors: Iterable[Any]) -> dict[int, Any
             above[id(made)] = made
             waiting.extend(users.get(id(made), ()))
     return above
+
+
+def remade(
+    network: keras.Model,
+    remake: Callable[[keras.Layer], keras.Layer],
+    call: Callable[..., Any] | None = None,
+) -> keras.Model:
+    """Return a functional network of the same weights whose layers are made anew.
+
+    `remake` makes a layer of one that has as many weights, and `call`, where it is given, calls it.
+    Bare operations hold nothing, and are taken over.
+    """
+    import keras
+
+    def remake_layer(layer: keras.Operation) -> keras.Operation:
+        return remake(layer) if isinstance(layer, keras.Layer) else layer
+
+    made = keras.models.clone_model(network, clone_function=remake_layer, call_function=call)
+    for weight, old in zip(made.weights, network.weights, strict=True):
+        weight.assign(old)
+    return made
 
 
 def cut_at(network: keras.Model, tensor: Any) -> tuple[keras.Model, keras.Model]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from sktransfer.backbones._graph import remade
+
 
 @keras.saving.register_keras_serializable("sktransfer")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -47,9 +49,7 @@ def hold_statistics(network: keras.Model, stochastic_depth: float = 0.0) -> kera
         for number, name in enumerate(branches, start=1)
     }
 
-    def remake(layer: keras.Operation) -> keras.Operation:
-        if not isinstance(layer, keras.Layer):  # a bare operation holds nothing
-            return layer
+    def remake(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if isinstance(layer, keras.layers.BatchNormalization):
             return BatchNormalization.from_config(config)
@@ -57,10 +57,7 @@ def hold_statistics(network: keras.Model, stochastic_depth: float = 0.0) -> kera
             config["rate"] = rates.get(layer.name, 0)
         return type(layer).from_config(config)
 
-    held = keras.models.clone_model(network, clone_function=remake)
-    for weight, old in zip(held.weights, network.weights, strict=True):
-        weight.assign(old)
-    return held
+    return remade(network, remake)
 
 
 def _drops_branch(layer: keras.Operation) -> bool:

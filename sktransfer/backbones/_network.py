@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sktransfer._errors import unknown_name
-from sktransfer.backbones._precision import in_bfloat16
+from sktransfer.backbones._precision import float32_layers, in_bfloat16
 from sktransfer.backbones._registry import BackboneSpec, get_backbone
 from sktransfer.backbones._weights import Weights, find_again
 from sktransfer.images._batch import ImageBatch
@@ -236,7 +236,7 @@ def build_backbone(recipe: NetworkRecipe) -> keras.Model:
     from sktransfer._seeding import seeded_build
 
     spec = get_backbone(recipe.backbone)
-    with seeded_build(recipe.seed):
+    with seeded_build(recipe.seed), float32_layers():
         backbone = spec.build((*recipe.input_size, 3), find_again(spec, recipe.weights))
         maps = backbone.outputs  # `output` is missing where a backbone is Sequential
         if recipe.layers is not None:
@@ -267,7 +267,7 @@ def attach_backbone(recipe: NetworkRecipe, backbone: keras.Model) -> keras.Model
 
     from sktransfer._seeding import seeded_build
 
-    with seeded_build(recipe.seed):
+    with seeded_build(recipe.seed), float32_layers():
         pixels = pixel_input(recipe.image_size, recipe.input_size)
         tensor = resize_layer(pixels, recipe.image_size, recipe.input_size, recipe.interpolation)
         tensor = preprocessing_layers(tensor, get_backbone(recipe.backbone), recipe.preprocessing)

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from sktransfer.backbones._graph import remade
 
 if TYPE_CHECKING:
     import keras
 
 PRECISIONS = ("float32", "bfloat16")
+
+
+@contextmanager
+def float32_layers() -> Iterator[None]:
+    """Let layers that are made within be of float32, whatever Keras' policy of the thread says."""
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def in_bfloat16(network: keras.Model) -> keras.Model:
@@ -18,14 +35,9 @@ def in_bfloat16(network: keras.Model) -> keras.Model:
     """
     import keras
 
-    def remake(layer: keras.Operation) -> keras.Operation:
-        scales_pixels = isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling))
-        is_bare = not isinstance(layer, keras.Layer)  # an operation, which follows its input
-        if scales_pixels or is_bare:
+    def remake(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling)):
             return layer
         return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
 
-    remade = keras.models.clone_model(network, clone_function=remake)
-    for weight, old in zip(remade.weights, network.weights, strict=True):
-        weight.assign(old)
-    return remade
+    return remade(network, remake)

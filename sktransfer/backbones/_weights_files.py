@@ -56,7 +56,7 @@ def list_weights() -> pd.DataFrame:
 
 def _listed(spec: BackboneSpec, file: WeightsFile) -> dict[str, Any]:
     """Describe a file of weights and where it is."""
-    _, path = locate(file) or (None, None)
+    path = locate(file)
     return {
         "name": spec.name,
         "file": file.file_name,
@@ -145,13 +145,13 @@ def verify_weights(names: str | Iterable[str] | None = None) -> pd.DataFrame:
 def _verified(spec: BackboneSpec) -> dict[str, Any]:
     """Verify the file that would be used for a backbone."""
     row: dict[str, Any] = {"name": spec.name, "path": None, "sha256": "", "fault": ""}
-    place = None if spec.weights is None else locate(spec.weights)
-    if spec.weights is None or place is None:
+    path = None if spec.weights is None else locate(spec.weights)
+    if spec.weights is None or path is None:
         return {**row, "fault": "there is no such file on this machine"}
-    row["path"] = place[1]
+    row["path"] = path
     try:
-        row["sha256"] = digest(place[1], "sha256")
-        verify(spec.weights, place[1])
+        row["sha256"] = digest(path, "sha256")
+        verify(spec.weights, path)
     except (WeightsError, OSError) as error:
         row["fault"] = str(error)
     return row

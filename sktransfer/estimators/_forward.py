@@ -26,21 +26,24 @@ def predict_features(network: keras.Model, features: np.ndarray) -> np.ndarray:
 def predict_blocks(network: keras.Model, blocks: Iterable[np.ndarray], size: int) -> np.ndarray:
     """Return a network's outputs (n_rows, n_outputs) for blocks of at most `size` rows, float32."""
     refuse_fork()
-    forward = _forward(architecture_of(network))
+    architecture = architecture_of(network)
     values = [tf.convert_to_tensor(variable) for variable in network.variables]
 
     def run(block: np.ndarray) -> tf.Tensor:
-        return forward(values, tf.convert_to_tensor(block))
+        rows = tf.convert_to_tensor(block)
+        return _forward(architecture, rows.shape, rows.dtype)(values, rows)
 
     return np.concatenate([run_padded(run, block, size) for block in blocks])
 
 
 @lru_cache(maxsize=16)
-def _forward(architecture: str) -> Callable[..., tf.Tensor]:
-    """Return a function of variables and rows: it is traced once, and threads may share it."""
+def _forward(architecture: str, shape: tf.TensorShape, dtype: tf.DType) -> Callable[..., tf.Tensor]:
+    """Return a graph of variables and rows, which threads may share.
+
+    It refers to none of the variables of the network that it is traced with, which goes.
+    """
     network = network_of(architecture)
 
-    @tf.function(autograph=False)
     def forward(values: list, rows: tf.Tensor) -> tf.Tensor:
         given = {
             id(variable): value for variable, value in zip(network.variables, values, strict=True)
@@ -50,4 +53,7 @@ def _forward(architecture: str) -> Callable[..., tf.Tensor]:
         outputs, _ = network.stateless_call(trainable, others, rows, training=False)
         return outputs
 
-    return forward
+    specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in network.variables]
+    return tf.function(forward, autograph=False).get_concrete_function(
+        specs, tf.TensorSpec(shape, dtype)
+    )

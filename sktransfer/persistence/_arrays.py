@@ -11,12 +11,17 @@ import numpy as np
 
 from sktransfer._errors import PersistenceError
 
-KINDS = "biufcU"
+_KINDS = "biufcU"
 """Of dtypes: booleans, integers, floats, complex numbers and text."""
 
 
+def is_kept(dtype: np.dtype) -> bool:
+    """Return whether arrays of a type are written; of a type of no bytes they have no bound."""
+    return dtype.kind in _KINDS and dtype.itemsize > 0
+
+
 def as_npy(array: np.ndarray) -> bytes:
-    """Write an array of one of the `KINDS`."""
+    """Write an array of a type that is kept."""
     stream = io.BytesIO()
     np.lib.format.write_array(stream, array, allow_pickle=False)
     return stream.getvalue()
@@ -42,15 +47,14 @@ def from_npy(name: str, data: bytes, description: Any) -> np.ndarray:
             shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(stream)
     except Exception as error:  # the header is text that NumPy parses: it fails in many ways
         raise PersistenceError(f"{name} is no .npy file: {error}") from error
-    if dtype.kind not in KINDS:
+    if not is_kept(dtype):
         raise PersistenceError(f"{name} has dtype {dtype}, which is no number and no text")
     start = stream.tell()
     if dtype.itemsize * math.prod(shape) != len(data) - start:
         raise PersistenceError(
             f"{name} holds {len(data) - start} bytes, which are no {dtype} of shape {shape}"
         )
-    count = math.prod(shape)
-    values = np.frombuffer(data, dtype, count, start) if dtype.itemsize else np.zeros(count, dtype)
+    values = np.frombuffer(data, dtype, math.prod(shape), start)
     array = values.reshape(shape, order="F" if fortran_order else "C").copy(order="K")
     if described(array, data) != description:
         raise PersistenceError(f"{name} is not the array of the manifest: {description}")

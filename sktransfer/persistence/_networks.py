@@ -42,6 +42,7 @@ _ALLOWED: dict[str, frozenset[str]] = {
         "keras.src.ops.numpy": "Add GetItem Multiply",
         "sktransfer.backbones._generalized_mean": "GeneralizedMeanPooling2D",
         "sktransfer.backbones._held": "BatchNormalization",
+        "sktransfer.backbones._normalization": "Normalization",
     }.items()
 }
 _DATA = frozenset({"__ellipsis__", "__keras_tensor__", "__slice__"})

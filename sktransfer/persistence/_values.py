@@ -18,7 +18,7 @@ import numpy as np
 
 from sktransfer._errors import PersistenceError
 from sktransfer.persistence._allowed import AllowedClasses
-from sktransfer.persistence._arrays import KINDS
+from sktransfer.persistence._arrays import is_kept
 from sktransfer.persistence._kinds import put_together, take_apart
 
 _SCALARS = "biuf"
@@ -47,7 +47,7 @@ class Writer:
         if type(value) is float:
             return value if math.isfinite(value) else {"$float": str(value)}
         if isinstance(value, PurePath):
-            return {"$path": str(value)}
+            return {"$path": value.as_posix()}  # which every system reads
         if type(value) is bytes:
             return {"$bytes": base64.b64encode(value).decode("ascii")}
         if isinstance(value, np.generic):
@@ -83,7 +83,7 @@ class Writer:
     def _array(self, array: np.ndarray, where: str) -> dict[str, Any]:
         if array.dtype.kind == "O" and all(type(text) is str for text in array.flat):
             return {"$texts": [list(array.shape), array.ravel().tolist()]}
-        if type(array) is not np.ndarray or array.dtype.kind not in KINDS:
+        if type(array) is not np.ndarray or not is_kept(array.dtype):
             raise PersistenceError(
                 f"{where} is an array of {array.dtype}; numbers, truth values and text can be saved"
             )

@@ -77,6 +77,17 @@ def test_bfloat16_computes_in_bfloat16_with_the_same_weights():
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_features_do_not_depend_on_the_policy_of_keras():
+    expected = build_engine(RECIPE).run(IMAGES)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        features = build_engine(RECIPE).run(IMAGES)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_array_equal(features, expected)
+
+
 @pytest.mark.parametrize("backbone", ["efficientnet_b0", "efficientnet_v2_b0"])
 def test_pixels_are_scaled_in_float32(backbone):
     recipe = replace(RECIPE, backbone=backbone, weights=Weights(backbone), precision="bfloat16")

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,11 @@ from sktransfer import (
     get_backbone,
 )
 from sktransfer.backbones import _engine, _extraction, _features
+from sktransfer.backbones._registry import CAFFE, TF
 from sktransfer.cache import CacheWarning, memory_store
 from sktransfer.datasets import load_cifar10
 from sktransfer.images._resize import INTERPOLATIONS
+from tests._tiny_backbones import registered
 
 NAMED = [
     value
@@ -370,6 +373,16 @@ def test_cache_on_disk_gives_the_bits_that_the_network_gives(images, extracted, 
     for _ in range(2):
         np.testing.assert_array_equal(cheap(cache=str(folder)).fit_transform(images), uncached)
     assert sum(extracted) == len(images)
+
+
+def test_backbone_that_is_registered_otherwise_never_gets_old_rows(images, tmp_path, monkeypatch):
+    mobilenet = get_backbone("mobilenet")
+    rows = []
+    for preprocessing in (TF, CAFFE):
+        monkeypatch.setattr(_engine, "_shared", type(_engine._shared)())  # as in a new process
+        with registered(replace(mobilenet, name="my_net", preprocessing=preprocessing)):
+            rows.append(cheap(backbone="my_net", cache=tmp_path).fit_transform(images[:4]))
+    assert not np.isclose(*rows, rtol=1e-3, atol=0).all()
 
 
 def test_later_process_finds_the_rows_on_disk(images, tmp_path):

@@ -197,7 +197,7 @@ def test_poolings(pooling, n_features):
         {"precision": "bfloat16"},
         {"engine": "openvino"},
         {"seed": 2},
-        {"weights": Weights("mobilenet", "file", Path("a"), "0" * 64)},
+        {"weights": Weights("mobilenet", Path("a"), "0" * 64)},
     ],
     ids=lambda change: " ".join(change),
 )
@@ -207,7 +207,7 @@ def test_fingerprint_tells_recipes_apart(change):
 
 def test_fingerprint_takes_weights_by_their_hash():
     def fingerprint(path: str, digest: str) -> str:
-        weights = Weights("mobilenet", "file", Path(path), digest)
+        weights = Weights("mobilenet", Path(path), digest)
         return replace(RECIPE, weights=weights).fingerprint()
 
     assert fingerprint("here/a.h5", "0" * 64) == fingerprint("there/b.h5", "0" * 64)
@@ -230,7 +230,7 @@ def test_weights_that_moved_are_found_by_their_hash(monkeypatch, tmp_path):
     sha256 = hashlib.sha256(there.read_bytes()).hexdigest()
     monkeypatch.setenv("SKTRANSFER_WEIGHTS", str(tmp_path))
 
-    moved = Weights("mobilenet", "file", tmp_path / "gone" / there.name, sha256)
+    moved = Weights("mobilenet", tmp_path / "gone" / there.name, sha256)
     found = build_network(replace(RECIPE, weights=moved, seed=2))
     assert all(map(np.array_equal, found.get_weights(), network.get_weights()))
 

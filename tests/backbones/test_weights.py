@@ -96,13 +96,13 @@ def write(path, content=CONTENT):
 
 
 def test_none_is_random(spec):
-    assert resolve_weights(spec, None) == Weights("tiny", "none", None, None)
+    assert resolve_weights(spec, None) == Weights("tiny")
 
 
 def test_path(spec, tmp_path):
     path = write(tmp_path / "mine.weights.h5")
     for given in (path, str(path)):
-        assert resolve_weights(spec, given) == Weights("tiny", "file", path, SHA256)
+        assert resolve_weights(spec, given) == Weights("tiny", path, SHA256)
 
 
 def test_path_in_the_home_folder(spec, tmp_path, monkeypatch):
@@ -128,16 +128,23 @@ def test_other_types_are_refused(spec, weights):
 def test_places_are_searched_in_order(spec, folders, monkeypatch):
     """Fill the places from the last to the first; the newest one must win."""
     places = [
-        ("file", folders / "upstream" / "remote.h5", folders / "keras" / "models" / UPSTREAM),
-        ("file", folders / "keras" / "models" / UPSTREAM, None),
-        ("wheel", None, None),
-        ("file", folders / "weights" / ALIAS, None),
-        ("file", folders / "weights" / UPSTREAM, None),
+        (folders / "upstream" / "remote.h5", folders / "keras" / "models" / UPSTREAM),
+        (folders / "keras" / "models" / UPSTREAM, None),
+        (None, None),
+        (folders / "weights" / ALIAS, None),
+        (folders / "weights" / UPSTREAM, None),
     ]
-    for kind, path, found in places:
+    for path, found in places:
         path = make_package(folders, monkeypatch) if path is None else write(path)
-        expected = Weights("tiny", kind, found or path, SHA256)
-        assert resolve_weights(spec, "imagenet") == expected
+        assert resolve_weights(spec, "imagenet") == Weights("tiny", found or path, SHA256)
+
+
+def test_pickles_name_no_system(spec, tmp_path):
+    for given in (None, write(tmp_path / "mine.weights.h5")):
+        weights = resolve_weights(spec, given)
+        data = pickle.dumps(weights)
+        assert b"pathlib" not in data
+        assert pickle.loads(data) == weights
 
 
 def test_keras_home_defaults_to_the_home_folder(spec, folders, monkeypatch):
@@ -478,7 +485,7 @@ def test_real_package_of_weights():
     )
     spec = get_backbone("efficientnet_lite0")
     weights = resolve_weights(spec, "imagenet")
-    assert (weights.kind, weights.sha256) == ("wheel", spec.weights.hash)
+    assert weights.sha256 == spec.weights.hash
     assert weights.path.stat().st_size == spec.weights.size
     kernel = spec.build((32, 32, 3), weights).get_layer("stem_conv").kernel
     assert np.abs(kernel).max() > 1

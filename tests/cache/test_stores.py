@@ -6,13 +6,21 @@ import itertools
 import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sktransfer.cache import DiskStore, FeatureStore, disk_store, memory_store, open_store
+from sktransfer.cache import (
+    DiskStore,
+    FeatureStore,
+    _feature_store,
+    disk_store,
+    memory_store,
+    open_store,
+)
 
 WIDTH = 4
 ROW_BYTES = 4 * WIDTH
@@ -194,6 +202,26 @@ def test_the_process_has_one_store_in_memory_and_one_a_folder(tmp_path, monkeypa
     assert disk_store("a") is disk_store(tmp_path / "b" / ".." / "a")
     assert disk_store("a") is not disk_store("b")
     assert not os.listdir(tmp_path), "nothing is made before it is used"
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (["max"], 1 << 40),
+        (["1048576\n"], 1 << 20),
+        (["9223372036854771712", "4096"], 4096),
+        ([], 1 << 40),
+    ],
+)
+def test_memory_is_that_of_the_container(told, expected, tmp_path, monkeypatch):
+    files = [tmp_path / str(number) for number in range(2)]
+    for file, text in zip(files, told, strict=False):
+        file.write_text(text)
+    monkeypatch.setattr(_feature_store, "_LIMITS", files)
+    monkeypatch.setattr(
+        _feature_store.psutil, "virtual_memory", lambda: SimpleNamespace(total=1 << 40)
+    )
+    assert _feature_store._memory() == expected
 
 
 def test_parameter_stands_for_a_store(tmp_path):

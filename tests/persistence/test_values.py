@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -85,6 +85,8 @@ def test_plain_values_are_written_as_they_are_and_arrays_stand_beside_them():
         ({3: 4}, {"$dict": [[3, 4]]}),
         ({"$odd": 1, "plain": 2}, {"$dict": [["$odd", 1], ["plain", 2]]}),
         (np.array([["a"], ["b"]], dtype=object), {"$texts": [[2, 1], ["a", "b"]]}),
+        (PurePosixPath("/weights/a.h5"), {"$path": "/weights/a.h5"}),
+        (PureWindowsPath("C:\\weights\\a.h5"), {"$path": "C:/weights/a.h5"}),
     ],
     ids=repr,
 )
@@ -132,6 +134,7 @@ class Masked(np.ndarray):
         (np.bytes_(b"a"), "it is a bytes_"),
         (np.array([b"a"]), "it is an array of .S1"),
         (np.array(["a", 1], dtype=object), "it is an array of object"),
+        (np.zeros(1, [("text", "U0")])["text"], "it is an array of <U0"),
         (NUMBERS.view(Masked), "it is an array of float64"),
         ([1, print], r"it\[1\] is a builtins\.builtin_function_or_method"),
         ({"a": {1: Ellipsis}}, r"it\['a'\]\[1\] is a builtins\.ellipsis"),
