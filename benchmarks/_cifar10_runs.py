@@ -16,6 +16,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from benchmarks._side_by_side import command_of
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -75,6 +77,11 @@ def read_parts(
     return run, pd.concat(described, ignore_index=True)
 
 
+def in_csv(table: pd.DataFrame) -> str:
+    """Return a table as it is stored."""
+    return table.to_csv(index=False, float_format="%.6g")
+
+
 def store_table(name: str, table: pd.DataFrame, note: str) -> Path:
     """Store a table beside its machine and versions; return the folder for its pictures."""
     from sktransfer.evaluation._environment import describe_environment
@@ -82,9 +89,10 @@ def store_table(name: str, table: pd.DataFrame, note: str) -> Path:
 
     pictures = RESULTS / name
     pictures.mkdir(parents=True, exist_ok=True)
-    table.to_csv(RESULTS / f"{name}.csv", index=False, float_format="%.6g")
+    (RESULTS / f"{name}.csv").write_text(in_csv(table), encoding="utf-8")
     header = {
         **describe_environment(),
+        "command": command_of(name),
         "images": "40,000 train, 10,000 validation, 10,000 test",
         "note": note,
     }

@@ -102,7 +102,7 @@ def store(
     print(table.map(short).to_string(index=False))
     header = describe_environment()
     header["versions"] |= {package: metadata.version(package) for package in _present(packages)}
-    header["command"] = _command(name)
+    header["command"] = command_of(name)
     header["settings"] = {
         "seed": arguments.seed,
         "repeats": arguments.repeats,
@@ -132,7 +132,7 @@ def _present(packages: Iterable[str]) -> list[str]:
     return [package for package in packages if package.lower() in names]
 
 
-def _command(name: str) -> str:
+def command_of(name: str) -> str:
     """Return the command of this run, without the folders of this machine."""
     words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     return shlex.join(["python", "-m", f"benchmarks.{name}", *words])

@@ -13,6 +13,7 @@ and versions, and the learning curves. Rows of other parts that are there alread
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from benchmarks._cifar10_runs import (
     RESULTS,
     Part,
     copy_curves,
+    in_csv,
     parse,
     read_parts,
     run_parts,
@@ -115,9 +117,14 @@ def with_stored(table: pd.DataFrame) -> pd.DataFrame:
     if not path.exists():
         return table
     cell = ["strategy", "backbone"]
-    stored = pd.read_csv(path, dtype=str, keep_default_na=False)  # to be written as they are
-    is_new = pd.MultiIndex.from_frame(stored[cell]).isin(pd.MultiIndex.from_frame(table[cell]))
-    return pd.concat([stored[~is_new], table[stored.columns]], ignore_index=True)
+    stored, new = as_text(path), as_text(StringIO(in_csv(table)))
+    is_new = pd.MultiIndex.from_frame(stored[cell]).isin(pd.MultiIndex.from_frame(new[cell]))
+    return pd.concat([stored[~is_new], new[stored.columns]], ignore_index=True)
+
+
+def as_text(source: Path | StringIO) -> pd.DataFrame:
+    """Read a table whose values are to be written as they are."""
+    return pd.read_csv(source, dtype=str, keep_default_na=False)
 
 
 def collect(output: Path, note: str) -> pd.DataFrame:

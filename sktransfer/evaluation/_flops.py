@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sktransfer.evaluation._metrics import steps_of
+from sktransfer.evaluation._metrics import parts_of
 
 __all__ = ["count_flops"]
 
@@ -43,7 +43,7 @@ def count_flops(estimator) -> int | None:
     >>> count_flops(model)  # 2 multiply-adds and an intercept
     5
     """
-    counts = [_step_flops(step) for step in steps_of(estimator)]
+    counts = [_step_flops(step) for step in parts_of(estimator)]
     return None if None in counts else sum(filter(None, counts))
 
 

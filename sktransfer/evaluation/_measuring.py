@@ -17,6 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 from sktransfer.evaluation._flops import count_flops
 from sktransfer.evaluation._metrics import (
     count_parameters,
+    parts_of,
     recall_by_class,
     score_predictions,
     steps_of,
@@ -54,7 +55,7 @@ def measure(estimator, split: Split) -> tuple[dict, np.ndarray]:
         "images_per_second": len(split.y_test) / predict_seconds,
         "peak_memory_mib": peak["mib"],
     }
-    steps = steps_of(estimator)
+    steps = parts_of(estimator)
     entry = {
         "classes": estimator.classes_,
         "recall": recall_by_class(split.y_test, proba, estimator.classes_),

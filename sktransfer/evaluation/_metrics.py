@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.metrics import f1_score, log_loss
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sktransfer.evaluation._calibration import bin_confidences
 
 __all__ = [
     "check_predictions",
     "count_parameters",
+    "parts_of",
     "rank_mistakes",
     "recall_by_class",
     "score_predictions",
@@ -248,6 +249,17 @@ def steps_of(estimator) -> list:
     return [step for _, step in estimator.steps if step not in (None, "passthrough")]
 
 
+def parts_of(estimator) -> list:
+    """Return the estimators that pipelines and unions are made of, however deep they lie."""
+    if isinstance(estimator, FeatureUnion):
+        inner = [one for _, one in estimator.transformer_list if one not in ("drop", "passthrough")]
+    elif isinstance(estimator, Pipeline):
+        inner = steps_of(estimator)
+    else:
+        return [estimator]
+    return [part for one in inner for part in parts_of(one)]
+
+
 def count_parameters(estimator) -> dict[str, int]:
     """Count what a fitted classifier learned, and all that it needs to predict.
 
@@ -271,7 +283,7 @@ def count_parameters(estimator) -> dict[str, int]:
     >>> count_parameters(model)["deployed_params"]
     3
     """
-    counts = [_step_parameters(step) for step in steps_of(estimator)]
+    counts = [_step_parameters(step) for step in parts_of(estimator)]
     trained = counts[-1]
     return {
         "total_params": trained["total"],

@@ -19,7 +19,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sktransfer.evaluation._metrics import (
@@ -232,3 +232,18 @@ def test_deployed_parameters_have_the_backbone_with_them():
     neighbours = make_pipeline(backbone, "passthrough", KNeighborsClassifier(1)).fit(X, y)
     assert count_parameters(neighbours)["total_params"] == 0
     assert count_parameters(neighbours)["deployed_params"] == 1000
+
+
+def test_deployed_parameters_have_all_backbones_of_a_union_with_them():
+    X, y = np.eye(6)[:, :4], ["a", "b", "c"] * 2
+    backbone = FunctionTransformer()
+    backbone.parameter_counts_ = {"total": 1000, "trainable": 0, "non_trainable": 1000}
+    union = FeatureUnion([("one", backbone), ("none", "drop"), ("two", make_pipeline(backbone))])
+    linear = make_pipeline(union, LogisticRegression()).fit(X, y)
+    for part in union.transformer_list[0][1], union.transformer_list[2][1][0]:
+        part.parameter_counts_ = backbone.parameter_counts_
+
+    counted = count_parameters(linear)
+
+    assert counted["total_params"] == 3 * (8 + 1)
+    assert counted["deployed_params"] == 2000 + 3 * (8 + 1)
