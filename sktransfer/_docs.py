@@ -20,7 +20,8 @@ dropout : float in [0, 1), default=0.0
 l2 : float >= 0, default=0.0
     L2 penalty on the kernels of the dense layers, added to the loss.
 batch_normalization : bool, default=False
-    Normalize each hidden layer's batch before the activation."""
+    Normalize each hidden layer's batch before the activation, and that of the features which a head
+    is given."""
 
 TRAINING_PARAMETERS = """\
 optimizer : {"adam", "adamw", "sgd", "rmsprop", "nadam"}, default="adam"

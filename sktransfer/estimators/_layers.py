@@ -55,6 +55,11 @@ def check_head(estimator: Any) -> None:
     check_initializer(estimator.kernel_initializer)
 
 
+def normalization(name: str) -> keras.layers.BatchNormalization:
+    """Make a batch normalization that soon predicts as it trains."""
+    return keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, name=name)
+
+
 def head_of(estimator: Any, features: Any) -> Any:
     """Apply an estimator's dense blocks and output layer to a tensor (n, n_features)."""
     targets = estimator.target_encoder_
@@ -74,9 +79,7 @@ def head_of(estimator: Any, features: Any) -> Any:
         with_bias = not estimator.batch_normalization
         tensor = dense(units, use_bias=with_bias, name=f"hidden_{number}")(tensor)
         if estimator.batch_normalization:
-            tensor = keras.layers.BatchNormalization(
-                momentum=NORM_MOMENTUM, name=f"hidden_{number}_normalization"
-            )(tensor)
+            tensor = normalization(f"hidden_{number}_normalization")(tensor)
         tensor = keras.layers.Activation(estimator.activation, name=f"hidden_{number}_activation")(
             tensor
         )
@@ -92,5 +95,7 @@ def head_of(estimator: Any, features: Any) -> Any:
 
 def head_network(estimator: Any, n_features: int) -> keras.Model:
     """Build an estimator's head as a network of its own, over rows of features."""
-    features = keras.Input((n_features,), name="features")
-    return keras.Model(features, head_of(estimator, features), name="head")
+    features = tensor = keras.Input((n_features,), name="features")
+    if estimator.batch_normalization:  # features of several depths have several scales
+        tensor = normalization("features_normalization")(tensor)
+    return keras.Model(features, head_of(estimator, tensor), name="head")

@@ -62,6 +62,17 @@ def test_hidden_layers_are_dense_normalized_activated_and_dropped():
     assert isinstance(layers[0].kernel_initializer, keras.initializers.HeNormal)
 
 
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (7,)])
+def test_normalization_makes_the_scale_of_a_feature_meaningless(blobs, hidden_layer_sizes):
+    X, y = blobs
+    scaled = X * np.geomspace(1, 1e4, X.shape[1])
+    head = DenseHead(hidden_layer_sizes, batch_normalization=True, epochs=60, random_state=0)
+
+    of_features, of_scaled = (head.fit(rows, y).predict_proba(rows) for rows in (X, scaled))
+
+    np.testing.assert_allclose(of_scaled, of_features, atol=0.05)
+
+
 def test_the_penalty_is_on_every_kernel():
     layers = layers_of(hidden_layer_sizes=(7,), l2=0.5)
     penalty = sum(float(loss) for layer in layers for loss in layer.losses)
