@@ -55,9 +55,9 @@ def check_head(estimator: Any) -> None:
     check_initializer(estimator.kernel_initializer)
 
 
-def normalization(name: str) -> keras.layers.BatchNormalization:
+def normalization(name: str, **kwargs: Any) -> keras.layers.BatchNormalization:
     """Make a batch normalization that soon predicts as it trains."""
-    return keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, name=name)
+    return keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, name=name, **kwargs)
 
 
 def head_of(estimator: Any, features: Any) -> Any:
@@ -97,5 +97,6 @@ def head_network(estimator: Any, n_features: int) -> keras.Model:
     """Build an estimator's head as a network of its own, over rows of features."""
     features = tensor = keras.Input((n_features,), name="features")
     if estimator.batch_normalization:  # features of several depths have several scales
-        tensor = normalization("features_normalization")(tensor)
+        # What follows has a scale and a shift.
+        tensor = normalization("features_normalization", scale=False, center=False)(tensor)
     return keras.Model(features, head_of(estimator, tensor), name="head")
