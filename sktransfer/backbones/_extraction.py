@@ -14,7 +14,6 @@ from sktransfer.backbones._affordable import with_affordable_batches
 from sktransfer.backbones._engine import shared_engine
 from sktransfer.backbones._inference import load_ahead, run_padded
 from sktransfer.backbones._network import NetworkRecipe
-from sktransfer.backbones._registry import get_backbone
 from sktransfer.cache import Store, row_keys
 
 EXTRACTION_VERSION = 2
@@ -119,7 +118,5 @@ class _Extraction:
 
 def _context(recipe: NetworkRecipe, batch_size: int) -> str:
     """Name everything that features depend on, beside the pixels."""
-    spec = get_backbone(recipe.backbone)  # which may have been registered otherwise another time
-    registered = spec.builder, spec.preprocessing, spec.input_scale
-    parts = f"{EXTRACTION_VERSION}|{batch_size}|{recipe.fingerprint()}|{registered}"
+    parts = f"{EXTRACTION_VERSION}|{batch_size}|{recipe.fingerprint()}"
     return hashlib.sha256(parts.encode()).hexdigest()

@@ -47,7 +47,9 @@ class NetworkRecipe:
 
     def fingerprint(self) -> str:
         """Tell this recipe from every other one, wherever the file of weights lies."""
-        return repr(replace(self, weights=replace(self.weights, path=None)))
+        spec = get_backbone(self.backbone)  # may have been registered otherwise another time
+        registered = spec.builder, spec.preprocessing, spec.input_scale
+        return f"{replace(self, weights=replace(self.weights, path=None))!r}|{registered}"
 
 
 def recipe_for(
