@@ -21,7 +21,7 @@ from sktransfer.backbones._network import (
 from sktransfer.backbones._precision import PRECISIONS
 from sktransfer.estimators._base import NetworkClassifier
 from sktransfer.estimators._images import ImageNetwork
-from sktransfer.estimators._layers import NORM_MOMENTUM, check_sizes, head_of
+from sktransfer.estimators._layers import check_sizes, head_of, normalization
 from sktransfer.images import Augmentation, Mixing
 from sktransfer.images._batch import ImageBatch
 from sktransfer.images._resize import INTERPOLATIONS
@@ -267,9 +267,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
                 dtype=dtype,
             )(tensor)
             if self.batch_normalization:
-                tensor = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, dtype=dtype)(
-                    tensor
-                )
+                tensor = normalization(dtype=dtype)(tensor)
             tensor = keras.layers.Activation(self.activation, dtype=dtype)(tensor)
         tensor = keras.layers.MaxPooling2D(dtype=dtype)(tensor)
         if self.conv_dropout:

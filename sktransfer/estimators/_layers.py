@@ -55,9 +55,9 @@ def check_head(estimator: Any) -> None:
     check_initializer(estimator.kernel_initializer)
 
 
-def normalization(name: str, **kwargs: Any) -> keras.layers.BatchNormalization:
+def normalization(**kwargs: Any) -> keras.layers.BatchNormalization:
     """Make a batch normalization that soon predicts as it trains."""
-    return keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, name=name, **kwargs)
+    return keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, **kwargs)
 
 
 def head_of(estimator: Any, features: Any) -> Any:
@@ -79,7 +79,7 @@ def head_of(estimator: Any, features: Any) -> Any:
         with_bias = not estimator.batch_normalization
         tensor = dense(units, use_bias=with_bias, name=f"hidden_{number}")(tensor)
         if estimator.batch_normalization:
-            tensor = normalization(f"hidden_{number}_normalization")(tensor)
+            tensor = normalization(name=f"hidden_{number}_normalization")(tensor)
         tensor = keras.layers.Activation(estimator.activation, name=f"hidden_{number}_activation")(
             tensor
         )
@@ -98,5 +98,6 @@ def head_network(estimator: Any, n_features: int) -> keras.Model:
     features = tensor = keras.Input((n_features,), name="features")
     if estimator.batch_normalization:  # features of several depths have several scales
         # What follows has a scale and a shift.
-        tensor = normalization("features_normalization", scale=False, center=False)(tensor)
+        standardize = normalization(name="features_normalization", scale=False, center=False)
+        tensor = standardize(tensor)
     return keras.Model(features, head_of(estimator, tensor), name="head")
