@@ -16,9 +16,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from benchmarks._side_by_side import command_of
-
-RESULTS = Path(__file__).parent / "results"
+from benchmarks._side_by_side import RESULTS, command_of, in_csv
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,6 @@ def read_parts(
     tables = [(part, read_results(output / part.folder)) for part in run]
     described = [describe(part, table) for part, table in tables if len(table)]
     return run, pd.concat(described, ignore_index=True)
-
-
-def in_csv(table: pd.DataFrame) -> str:
-    """Return a table as it is stored."""
-    return table.to_csv(index=False, float_format="%.6g")
 
 
 def store_table(name: str, table: pd.DataFrame, note: str) -> Path:

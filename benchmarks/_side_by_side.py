@@ -110,9 +110,14 @@ def store(
         **settings,
     }
     arguments.output.mkdir(parents=True, exist_ok=True)
-    table.to_csv(arguments.output / f"{name}.csv", index=False, float_format="%.6g")
+    (arguments.output / f"{name}.csv").write_text(in_csv(table), encoding="utf-8")
     write_json(arguments.output / f"{name}.json", header)
     return table
+
+
+def in_csv(table: pd.DataFrame) -> str:
+    """Return a table as it is stored."""
+    return table.to_csv(index=False, float_format="%.6g")
 
 
 def short(value: Any) -> str:

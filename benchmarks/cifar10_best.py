@@ -18,16 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks._cifar10_runs import (
-    RESULTS,
-    Part,
-    copy_curves,
-    in_csv,
-    parse,
-    read_parts,
-    run_parts,
-    store_table,
-)
+from benchmarks._cifar10_runs import Part, copy_curves, parse, read_parts, run_parts, store_table
+from benchmarks._side_by_side import RESULTS, in_csv
 from benchmarks.cifar10_study import STUDY_TEST_ACCURACY
 
 FAST = {"precision": "bfloat16", "engine": "openvino"}
