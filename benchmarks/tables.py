@@ -172,7 +172,10 @@ def _mutation(run: dict) -> str:
     """Write the table of what became of the mutants of each module."""
     columns = ["mutants", "killed", "out_of_time", "equivalent", "survived"]
     rows = [
-        [f"`{module}`", *(str(counts.get(column, "")) for column in columns)]
+        [
+            f"`{module}`" if module.endswith(".py") else module,
+            *(str(counts.get(column, "")) for column in columns),
+        ]
         for module, counts in sorted(run["figures"].items())
     ]
     header = ["module", *(column.replace("_", " ") for column in columns)]

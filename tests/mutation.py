@@ -1,5 +1,7 @@
 """Whether the tests notice when the code is changed: `python -m tests.mutation [MODULE ...]`.
 
+All mutants of the modules of `TESTS` are tried, and a sample of those of `ELSEWHERE`.
+
 Each mutant is a module with one small change: another comparison, a constant beside the right one,
 a condition left out, a statement removed. A fork of a process that has imported everything else
 runs the module's own tests with it, the fastest first, until one fails. No file is written over.
@@ -23,6 +25,7 @@ import resource
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +52,7 @@ ON_DISK = [
     *("-k", "not test_chaos or removed or silence or clock or header or two_stores"),
 ]
 PERSISTENCE = ["tests/persistence/test_values.py", "tests/persistence/test_hostile_members.py"]
+OBJECTS = ["tests/persistence/test_objects.py", *PERSISTENCE]
 TESTS = {
     "sktransfer/evaluation/_statistics.py": ["tests/evaluation/test_statistics.py"],
     "sktransfer/evaluation/_metrics.py": ["tests/evaluation/test_metrics.py"],
@@ -66,9 +70,41 @@ TESTS = {
     "sktransfer/persistence/_allowed.py": PERSISTENCE,
     "sktransfer/persistence/_archive.py": PERSISTENCE,
     "sktransfer/persistence/_arrays.py": PERSISTENCE,
+    "sktransfer/persistence/_kinds.py": OBJECTS,
+    "sktransfer/persistence/_neighbours.py": OBJECTS,
     "sktransfer/persistence/_values.py": PERSISTENCE,
 }
 """Test files of each module, as arguments of pytest: those that need no TensorFlow."""
+
+BY_TESTS = {
+    "evaluation/test_verdicts": [
+        *("evaluation/verdicts/_contrasts", "evaluation/verdicts/_evidence"),
+        *("evaluation/verdicts/_image_statistics", "evaluation/verdicts/_predictions"),
+        *("evaluation/verdicts/_verdicts", "evaluation/verdicts/_wording"),
+    ],
+    "evaluation/test_record": ["evaluation/_record"],
+    "images/test_wild_images": ["images/_decode", "images/_integrity", "images/_problems"],
+    "images/test_draws": ["images/_draws"],
+    "images/test_mixing": ["images/_mixing"],
+    "images/test_photometry": ["images/_photometry"],
+    "images/test_rectangles": ["images/_rectangles"],
+    "selection/test_h_score": ["selection/_h_score"],
+    "selection/test_label_scores": ["selection/_label_scores"],
+    "selection/test_log_me": ["selection/_log_me"],
+    "selection/test_spectrum": ["selection/_spectrum"],
+    "backbones/test_weights_transport": ["backbones/_weights_transport"],
+    "backbones/test_weights_download": [
+        *("backbones/_weights_download", "backbones/_weights_files"),
+    ],
+}
+ELSEWHERE = {
+    f"sktransfer/{module}.py": [f"tests/{tests}.py"]
+    for tests, modules in BY_TESTS.items()
+    for module in modules
+}
+"""The same of modules a sample of whose mutants is tried."""
+
+SAMPLE = 100
 
 OPTIONS = [
     *("-x", "-q", "--tb=no", "-p", "_hypothesis_pytestplugin", "--hypothesis-profile=mutation"),
@@ -94,6 +130,10 @@ class Order:
         self.seconds[report.nodeid] = before + report.duration
         if report.failed:
             self.killer.write_text(report.nodeid, encoding="utf-8")
+
+
+def tests_of(module: str) -> list[str]:
+    return TESTS[module] if module in TESTS else ELSEWHERE[module]
 
 
 def run_tests(tests: list[str], folder: Path, *plugins: object) -> int:
@@ -132,7 +172,7 @@ def prepare(module: str, tree: ast.Module, folder: Path) -> dict[str, float]:
         phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
     )
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        assert run_tests(["--collect-only", *TESTS[module]], folder) == pytest.ExitCode.OK
+        assert run_tests(["--collect-only", *tests_of(module)], folder) == pytest.ExitCode.OK
     for name in [name for name in sys.modules if name.split(".")[0] in ("sktransfer", "tests")]:
         del sys.modules[name]
     assert "tensorflow" not in sys.modules, "TensorFlow hangs in a fork"
@@ -143,12 +183,12 @@ def prepare(module: str, tree: ast.Module, folder: Path) -> dict[str, float]:
     def measure() -> int:
         put_in_place(module, tree, folder)
         order = Order({}, folder / "killer")
-        status = run_tests(TESTS[module], folder, order)
+        status = run_tests(tests_of(module), folder, order)
         noted.write_text(json.dumps(order.seconds))
         return status
 
     if in_fork(measure, seconds=600) != 0:
-        raise SystemExit(f"{TESTS[module]} fail without any change")
+        raise SystemExit(f"{tests_of(module)} fail without any change")
     return json.loads(noted.read_text())
 
 
@@ -162,7 +202,7 @@ def outcome_of(
     def act() -> int:
         mutant.apply()
         put_in_place(module, tree, folder)
-        return run_tests(TESTS[module], folder, Order(dict(seconds), killer))
+        return run_tests(tests_of(module), folder, Order(dict(seconds), killer))
 
     status = in_fork(act, seconds=30 + sum(seconds.values()))
     if killer.exists():
@@ -173,35 +213,48 @@ def outcome_of(
     return "survived" if status == 0 else "killed"
 
 
-def examine(module: str, options: argparse.Namespace) -> dict[str, int]:
+def examine(module: str, names: set[str] | None, again: bool) -> dict[str, int]:
     """Try the mutants of a module that have not been tried, and count what became of all."""
-    source = (ROOT / module).read_bytes()
-    tree, digest = ast.parse(source), hashlib.sha256(source).hexdigest()[:12]
-    mutants = mutants_of(tree)
-    if options.sample and options.sample < len(mutants):
-        mutants = random.Random(options.seed).sample(mutants, options.sample)
+    tree, digest = parsed(module)
+    mutants = [one for one in mutants_of(tree) if names is None or one.name in names]
     outcomes = read_log(module, digest)
     known = json.loads(EQUIVALENTS.read_text(encoding="utf-8")).get(module, {})
-    again = {name for name, outcome in outcomes.items() if outcome != "killed"} - set(known)
-    done = set(outcomes) - again if options.again else set(outcomes)
+    doubtful = {name for name, outcome in outcomes.items() if outcome != "killed"} - set(known)
+    done = set(outcomes) - doubtful if again else set(outcomes)
     left = [mutant for mutant in mutants if mutant.name not in done]
     for mutant, outcome in tried(module, tree, left):
         outcomes[mutant.name] = outcome
         entry = {"module": module, "source": digest, "mutant": mutant.name, "outcome": outcome}
         with LOG.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
-    names = {mutant.name for mutant in mutants}
-    survived = {name for name in names if outcomes[name] == "survived"}
-    for stale in sorted(set(known) - survived) if not options.sample else ():
+    tried_now = {mutant.name for mutant in mutants}
+    survived = {name for name in tried_now if outcomes[name] == "survived"}
+    for stale in sorted((set(known) & tried_now) - survived):
         print(f"no survivor, though judged to be equivalent: {stale}")
     return {
-        "mutants": len(names),
-        "killed": sum(outcomes[name] == "killed" for name in names),
-        "out_of_time": sum(outcomes[name] == "out of time" for name in names),
+        "mutants": len(tried_now),
+        "killed": sum(outcomes[name] == "killed" for name in tried_now),
+        "out_of_time": sum(outcomes[name] == "out of time" for name in tried_now),
         "equivalent": len(survived & set(known)),
         "survived": len(survived - set(known)),
-        **({"seed": options.seed} if options.sample else {}),
     }
+
+
+def parsed(module: str) -> tuple[ast.Module, str]:
+    """Return the syntax tree of a module, and a digest of its source."""
+    source = (ROOT / module).read_bytes()
+    return ast.parse(source), hashlib.sha256(source).hexdigest()[:12]
+
+
+def drawn_elsewhere(seed: int) -> dict[str, set[str]]:
+    """Draw the names of mutants of `ELSEWHERE`, each as likely as any other."""
+    everyone = [
+        (module, mutant.name) for module in ELSEWHERE for mutant in mutants_of(parsed(module)[0])
+    ]
+    drawn: dict[str, set[str]] = {}
+    for module, name in random.Random(seed).sample(everyone, SAMPLE):
+        drawn.setdefault(module, set()).add(name)
+    return drawn
 
 
 def tried(module: str, tree: ast.Module, mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
@@ -231,16 +284,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Try mutants of modules.")
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as cache/_entries")
     parser.add_argument("--again", action="store_true", help="try survivors once more")
-    parser.add_argument("--sample", type=int, help="of each module, so many mutants")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     options = parser.parse_args()
-    chosen = [f"sktransfer/{name.removesuffix('.py')}.py" for name in options.modules] or TESTS
     figures = {}
-    for module in chosen:
-        figures[module] = examine(module, options)
+    for name in options.modules or TESTS:
+        module = f"sktransfer/{name.removeprefix('sktransfer/').removesuffix('.py')}.py"
+        figures[module] = examine(module, None, options.again)
         print(module, figures[module], flush=True)
-    if not options.modules:
-        record("mutation", **figures)
+    if options.modules:
+        return
+    sample: Counter[str] = Counter()
+    for module, names in drawn_elsewhere(options.seed).items():
+        sample.update(examine(module, names, options.again))
+        print(module, dict(sample), flush=True)
+    record("mutation", **figures, **{f"a sample elsewhere, seed {options.seed}": dict(sample)})
 
 
 if __name__ == "__main__":

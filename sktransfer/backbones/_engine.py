@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktransfer._forks import refuse_fork
 from sktransfer.backbones._describe import count_parameters
 from sktransfer.backbones._folding import fold_batch_norms
 from sktransfer.backbones._inference import LARGEST_BATCH, choose_batch_size
@@ -51,6 +52,7 @@ _shared_lock = threading.Lock()
 def shared_engine(recipe: NetworkRecipe) -> Engine:
     """Return the engine of a recipe, one for the whole process."""
     key = recipe.fingerprint()
+    refuse_fork()  # before the lock, which another thread may have held as the process forked
     with _shared_lock:
         if key not in _shared:
             _shared[key] = build_engine(recipe)

@@ -54,8 +54,10 @@ class Cell:
     @property
     def name(self) -> str:
         """Name the cell, unlike all others of its sweep, and fit for a file."""
-        parts = [self.dataset, self.system, *([f"n{self.train_size}"] if self.train_size else [])]
-        return file_name("-".join([*parts, f"r{self.repeat}", f"f{self.fold}"]))
+        named = [self.dataset, self.strategy, *([self.backbone] if self.backbone else [])]
+        parts = [file_name(part).replace("-", "%2D") for part in named]
+        size = [f"n{self.train_size}"] if self.train_size else []
+        return "-".join([*parts, *size, f"r{self.repeat}", f"f{self.fold}"])
 
 
 def file_name(text: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 
 from sktransfer._errors import PersistenceError
 from sktransfer._validation import parameter_names
@@ -87,7 +87,7 @@ def _check_state(cls: type, parameters: dict[str, Any], state: dict[str, Any]) -
         hides = callable(defined) or inspect.isdatadescriptor(defined) or name.startswith("__")
         if hides or name in parameters:
             raise PersistenceError(f"{cls.__name__} has no fitted attribute {name!r}")
-    if issubclass(cls, (FeatureUnion, Pipeline)) and parameters.get("memory") is not None:
+    if issubclass(cls, Pipeline) and parameters.get("memory") is not None:
         raise PersistenceError("a Pipeline's memory is a folder of pickles; set memory=None")
     if NETWORK in state:
         check_classes(state[NETWORK])

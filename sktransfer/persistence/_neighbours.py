@@ -43,7 +43,7 @@ def _check_samples(samples: Any, state: dict[str, Any]) -> None:
             f"nearest neighbours declare {declared} samples and features; there are samples of "
             f"shape {samples.shape}, and {len(votes)} votes"
         )
-    columns = votes.reshape(len(votes), -1).T
+    columns = np.atleast_2d(votes.T)
     for column, known in zip(columns, [classes] if votes.ndim == 1 else classes, strict=True):
-        if len(column) and not 0 <= column.min() <= column.max() < len(known):
+        if not 0 <= column.min() <= column.max() < len(known):
             raise PersistenceError("nearest neighbours vote for classes that there are not")

@@ -48,6 +48,7 @@ def test_cells_have_names_of_their_own():
     assert Cell("photos", "cnn+augment").system == "cnn+augment"
     assert CELL.name == "photos-features-vgg16-n100-r1-f2"
     assert "/" not in Cell("a/b", "cnn").name != Cell("a_b", "cnn").name
+    assert Cell("a-b", "c").name != Cell("a", "b-c").name != Cell("a", "b", "c").name
 
 
 def test_entries_and_predictions_are_read_as_they_were_written(tmp_path):
