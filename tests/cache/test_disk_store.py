@@ -332,6 +332,18 @@ def test_lock_on_a_new_file_is_waited_for(tmp_path, locked_new_file):
     assert n_right(store) == 50
 
 
+def test_log_is_asked_for_again_while_another_process_turns_to_it():
+    refusals = [sqlite3.OperationalError("database is locked")] * 2
+
+    class Connection:
+        def execute(self, _):
+            if refusals:
+                raise refusals.pop()
+
+    _database._enter_wal_mode(Connection())
+    assert not refusals
+
+
 def test_lock_on_a_new_file_is_not_waited_for_long(tmp_path, locked_new_file, impatient):
     start = time.monotonic()
     with pytest.warns(CacheWarning, match="database is locked"):
