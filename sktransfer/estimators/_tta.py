@@ -201,8 +201,13 @@ class TTAClassifier(ClassifierMixin, _TTA):
         self : TTAClassifier
             The fitted estimator.
         """
+        targets = type_of_target(y)
+        if targets == "multiclass-multioutput":
+            raise ValueError(
+                "y must be classes or label indicators, got several columns of classes"
+            )
         super().fit(X, y, **fit_params)
-        self._is_multilabel = type_of_target(y) == "multilabel-indicator"
+        self._is_multilabel = targets == "multilabel-indicator"
         return self
 
     @property
@@ -211,9 +216,9 @@ class TTAClassifier(ClassifierMixin, _TTA):
         return self.estimator_.classes_
 
     def predict_proba(self, X) -> np.ndarray:
-        """Return the mean of the views' probabilities, (n_images, n_classes)."""
+        """Return the mean of the views' probabilities, (n_images, n_classes or n_labels)."""
         check_is_fitted(self)
-        return self._mean_answer(X, self.estimator_.predict_proba)
+        return self._mean_answer(X, self._probabilities)
 
     def predict(self, X) -> np.ndarray:
         """Return the classes of the highest mean probability, or the labels above one half."""
@@ -221,6 +226,14 @@ class TTAClassifier(ClassifierMixin, _TTA):
         if self._is_multilabel:
             return (probabilities > 0.5).astype(int)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def _probabilities(self, X) -> np.ndarray:
+        """Ask the classifier; of a list with the two classes of each label keep the label's own."""
+        answer = self.estimator_.predict_proba(X)
+        if not isinstance(answer, list):
+            return answer
+        columns = zip(answer, self.estimator_.classes_, strict=True)
+        return np.column_stack([both[:, known == 1].sum(axis=1) for both, known in columns])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -15,7 +15,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from sktransfer import (
@@ -440,3 +442,35 @@ def test_prediction_before_fit_is_an_error(small_images):
         TTAClassifier(LogisticRegression()).predict_proba(small_images)
     with pytest.raises(NotFittedError):
         TTARegressor(LinearRegression()).predict(small_images)
+
+
+# Several labels ----------------------------------------------------------------------------------
+
+
+def as_rows(images):
+    return np.asarray(images, dtype=float).reshape(len(images), -1)
+
+
+def neighbours_of_rows():
+    return make_pipeline(FunctionTransformer(as_rows), KNeighborsClassifier(3))
+
+
+def test_both_classes_of_each_label_become_the_label_s_own():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    y = rng.integers(0, 2, (20, 3))
+    y[:, 2] = 1  # a label that every image has is given one class
+    views = TTAClassifier(neighbours_of_rows(), n_views=1).fit(X, y)
+    both = neighbours_of_rows().fit(X, y).predict_proba(X)
+
+    found = views.predict_proba(X)
+
+    np.testing.assert_allclose(found, np.stack([each[:, -1] for each in both], axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(views.predict(X), (found > 0.5).astype(int))
+    assert (found[:, 2] == 1).all()
+
+
+def test_several_columns_of_classes_are_refused():
+    X = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+    with pytest.raises(ValueError, match="y must be classes or label indicators"):
+        TTAClassifier(neighbours_of_rows()).fit(X, [[0, 1], [1, 2], [2, 3], [3, 3]])
