@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -429,22 +430,29 @@ def cut_short(file: Path) -> None:
     os.truncate(file, file.stat().st_size // 2)
 
 
-def of_another_version(file: Path) -> None:
-    with sqlite3.connect(file) as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
+def changed_by(statement: str) -> Callable[[Path], None]:
+    """Return what runs a statement in a database."""
+
+    def spoil(file: Path) -> None:
+        with sqlite3.connect(file) as db:
+            db.execute(statement)
+        db.close()
+
+    return spoil
 
 
-def without_totals(file: Path) -> None:
-    with sqlite3.connect(file) as db:
-        db.execute("DELETE FROM totals")
-    db.close()
+of_another_version = changed_by("PRAGMA user_version = 99")
 
-
-def with_a_bit_flipped_in_totals(file: Path) -> None:
-    with sqlite3.connect(file) as db:  # would have every row evicted, for ever
-        db.execute("UPDATE totals SET n_bytes = n_bytes + (1 << 40) WHERE rowid = 1")
-    db.close()
+TOTALS = {
+    "that are missing": "DELETE FROM totals",
+    "of which a copy is missing": "DELETE FROM totals WHERE rowid = 1",
+    # It would have every row evicted, for ever.
+    "with a flipped bit": "UPDATE totals SET n_bytes = n_bytes + (1 << 40) WHERE rowid = 1",
+    "below zero": "UPDATE totals SET clock = -1",
+    "beyond what can be added to": f"UPDATE totals SET clock = {(1 << 63) - 1}",
+    "that are text": "UPDATE totals SET n_rows = 'many'",
+    "that are no whole numbers": "UPDATE totals SET n_bytes = 0.5",
+}
 
 
 def with_schema_that_is_no_text(file: Path) -> None:
@@ -459,9 +467,8 @@ SPOILED = {
     "file is not a database": unreadable,
     "malformed": cut_short,
     "it is of version 99, not 2": of_another_version,
+    "its schema is damaged": changed_by("DROP TRIGGER row_removed"),
     "its header or schema is damaged": of_a_format_to_come,
-    "its totals are damaged": without_totals,
-    "totals are damaged": with_a_bit_flipped_in_totals,
     # Python 3.10 gives no reason here.
     "(its header or schema is damaged)?$": with_schema_that_is_no_text,
 }
@@ -477,6 +484,15 @@ def test_unusable_file_is_begun_anew(store, reason, spoil):
     assert n_right(store) == 50
     assert database(store).name == "features-1.sqlite"
     assert n_right(DiskStore(store.path)) == 50
+
+
+@pytest.mark.parametrize("statement", TOTALS.values(), ids=TOTALS)
+def test_totals_that_cannot_be_right_are_begun_anew(store, statement):
+    changed_by(statement)(database(store))
+    with pytest.warns(CacheWarning, match="is begun anew: its totals are damaged"):
+        n_right(store)
+    store.put(KEYS, ROWS)
+    assert n_right(store) == 50
 
 
 def test_damage_that_cannot_be_replaced_is_told(store, monkeypatch):
