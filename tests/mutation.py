@@ -92,13 +92,13 @@ BY_TESTS = {
     "selection/test_label_scores": ["selection/_label_scores"],
     "selection/test_log_me": ["selection/_log_me"],
     "selection/test_spectrum": ["selection/_spectrum"],
-    "backbones/test_weights_transport": ["backbones/_weights_transport"],
-    "backbones/test_weights_download": [
-        *("backbones/_weights_download", "backbones/_weights_files"),
+    "backbones/test_weights_transport backbones/test_weights_download": [
+        *("backbones/_weights_transport", "backbones/_weights_download"),
+        "backbones/_weights_files",
     ],
 }
 ELSEWHERE = {
-    f"sktransfer/{module}.py": [f"tests/{tests}.py"]
+    f"sktransfer/{module}.py": [f"tests/{name}.py" for name in tests.split()]
     for tests, modules in BY_TESTS.items()
     for module in modules
 }

@@ -19,7 +19,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sktransfer.evaluation._metrics import (
@@ -27,6 +27,7 @@ from sktransfer.evaluation._metrics import (
     rank_mistakes,
     recall_by_class,
     score_predictions,
+    steps_of,
 )
 
 CLASSES = np.array(["bird", "cat", "dog"])
@@ -232,6 +233,12 @@ def test_deployed_parameters_have_the_backbone_with_them():
     neighbours = make_pipeline(backbone, "passthrough", KNeighborsClassifier(1)).fit(X, y)
     assert count_parameters(neighbours)["total_params"] == 0
     assert count_parameters(neighbours)["deployed_params"] == 1000
+
+
+def test_steps_are_those_that_do_something():
+    probe = LogisticRegression()
+    assert steps_of(probe) == [probe]
+    assert steps_of(Pipeline([("none", None), ("same", "passthrough"), ("it", probe)])) == [probe]
 
 
 def test_deployed_parameters_have_all_backbones_of_a_union_with_them():

@@ -47,6 +47,7 @@ def test_cells_have_names_of_their_own():
     assert CELL.system == "features-vgg16"
     assert Cell("photos", "cnn+augment").system == "cnn+augment"
     assert CELL.name == "photos-features-vgg16-n100-r1-f2"
+    assert Cell("photos", "cnn").name == "photos-cnn-r0-f0"
     assert "/" not in Cell("a/b", "cnn").name != Cell("a_b", "cnn").name
     assert Cell("a-b", "c").name != Cell("a", "b-c").name != Cell("a", "b", "c").name
 

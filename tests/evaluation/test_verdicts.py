@@ -19,8 +19,10 @@ from sktransfer.evaluation import (
     read_results,
 )
 from sktransfer.evaluation._record import Cell
+from sktransfer.evaluation.verdicts._evidence import Evidence
 from sktransfer.evaluation.verdicts._image_statistics import compare_images
 from sktransfer.evaluation.verdicts._verdicts import _holm
+from sktransfer.evaluation.verdicts._wording import level_of
 
 KNN = [80.0, 82.0, 81.0, 79.0, 80.0]
 FINETUNE = [88.0, 91.0, 90.0, 87.0, 88.0]
@@ -143,6 +145,7 @@ def test_images_of_a_single_repeat_are_a_plain_t_test():
     paired, bayesian = compare_images(differences, rope=0.1, confidence=0.9)
     expected = stats.ttest_1samp(differences[0], 0)
     assert paired.p_value == pytest.approx(expected.pvalue)
+    assert paired.statistic == pytest.approx(expected.statistic)
     assert paired.interval == pytest.approx(tuple(expected.confidence_interval(0.9)))
     posterior = stats.t(49, loc=differences.mean(), scale=stats.sem(differences[0]))
     assert bayesian.first_better == pytest.approx(posterior.sf(0.1))
@@ -281,6 +284,22 @@ def test_of_many_comparisons_a_small_p_value_is_only_probable():
     assert between(compare_systems(many), "cnn", "knn")["level"] == "probably better"
 
 
+def test_what_lies_within_the_region_to_its_ends_is_the_same():
+    evidence = Evidence(0.0, low=-1.0, high=1.0, p_value=0.5, test="t-test")
+    assert level_of(evidence, 0.5, rope=1.0, confidence=0.95) == "practically the same"
+    assert level_of(evidence, 0.5, rope=0.9, confidence=0.95) == "within chance"
+
+
+@pytest.mark.parametrize(
+    ("gain", "chances"), [(0.0, (0, 1, 0)), (0.5, (0, 1, 0)), (2.0, (1, 0, 0)), (-2.0, (0, 0, 1))]
+)
+def test_images_that_all_gain_the_same_leave_no_doubt(gain, chances):
+    paired, bayesian = compare_images(np.full((2, 9), gain), rope=0.5, confidence=0.9)
+    assert paired.interval == (gain, gain)
+    found = (bayesian.first_better, bayesian.alike, bayesian.second_better)
+    assert found == chances
+
+
 def test_equal_scores_are_called_equal():
     row = only(compare_systems(table_of(cells("knn", KNN), cells("cnn", KNN))))
     assert row["sentence"] == "knn and cnn score the same."
@@ -357,7 +376,12 @@ def test_factors_on_one_test_set_are_judged_by_images(make_run):
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"rope": -1}, "rope must be"), ({"confidence": 1}, "confidence must be")],
+    [
+        ({"rope": -1}, "rope must be"),
+        ({"rope": np.inf}, "rope must be"),
+        ({"confidence": 0}, "confidence must be"),
+        ({"confidence": 1}, "confidence must be"),
+    ],
 )
 @pytest.mark.parametrize("compare", [compare_systems, compare_factors])
 def test_numbers_out_of_their_range_are_refused(compare, parameters, message):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sktransfer.images import _draws
-from sktransfer.images._draws import checked_seed, derived_seed, uniforms
+from sktransfer.images._draws import checked_ids, checked_seed, derived_seed, uniforms
 
 
 def test_the_draws_of_a_seed_stay_the_same_from_version_to_version():
@@ -40,6 +41,24 @@ def test_draws_fill_their_ranges_evenly_whatever_the_seed_and_the_ids(seed, firs
     correlations = np.corrcoef(draws) - np.eye(len(draws))
     assert np.abs(correlations).max() < 0.1
     assert np.abs(np.mean((draws[:, 1:] - 0.5) * (draws[:, :-1] - 0.5))) < 0.01
+
+
+@pytest.mark.parametrize("kind", ["i8", "u1", "u8"])
+def test_ids_are_whole_numbers_one_for_each_image(kind):
+    ids = checked_ids(np.array([5, 3], dtype=kind), 2)
+    assert (ids.tolist(), ids.dtype) == ([5, 3], np.uint64)
+    with pytest.raises(ValueError, match=r"ids must have shape \(3,\).*got shape \(2,\)"):
+        checked_ids(ids, 3)
+
+
+@pytest.mark.parametrize("ids", [[0.5, 1.0], ["a", "b"], [True, False]])
+def test_ids_of_another_kind_are_refused(ids):
+    with pytest.raises(TypeError, match="ids must be integers, got dtype"):
+        checked_ids(ids, 2)
+
+
+def test_no_images_need_no_ids():
+    assert checked_ids([], 0).dtype == np.uint64
 
 
 def test_more_draws_leave_the_first_ones_as_they_were():

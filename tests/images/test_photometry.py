@@ -113,6 +113,13 @@ def test_a_factor_of_one_changes_nothing(function):
     np.testing.assert_allclose(function(images, np.ones(6)), images, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(1, 5, 3, 1), (3, 3, 3, 4)])
+def test_colours_are_of_three_channels(shape):
+    photometry.check_rgb(np.zeros((1, 5, 4, 3)))
+    with pytest.raises(ValueError, match="must have 3 channels"):
+        photometry.check_rgb(np.zeros(shape))
+
+
 def test_a_factor_of_zero_leaves_black_or_grey():
     images, zeros = noise().astype(np.float32), np.zeros(6)
     assert photometry.change_brightness(images, zeros).max() == 0

@@ -119,6 +119,21 @@ def test_images_come_out_upright(file_format, orientation):
     np.testing.assert_array_equal(decoded(data), upright)
 
 
+def test_damaged_metadata_turn_nothing(monkeypatch):
+    def unreadable(image):
+        raise SyntaxError("no EXIF")
+
+    data = wild.encoded(wild.photo(), "PNG")
+    monkeypatch.setattr(Image.Image, "getexif", unreadable)
+    np.testing.assert_array_equal(decoded(data), wild.photo())
+
+
+def test_sixteen_bits_are_rounded_to_eight():
+    values = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
+    expected = np.rint(values / 257)  # 65,535 is 255 times 257
+    np.testing.assert_array_equal(decoded(wild.encoded(values, "PNG"))[..., 0], expected)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 30_000, 3), (30_000, 1, 3)])
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "BMP", "JPEG"])
 def test_smallest_and_longest_images(shape, file_format):
@@ -314,6 +329,16 @@ def test_table_of_unreadable_images(tmp_path):
     assert table["error"][0] == "PNG file is truncated"
     assert len(find_unreadable(np.array([sound, cut]))) == 1
     assert len(find_unreadable(pd.Series([cut, sound, cut]))) == 2
+
+
+def test_arrays_without_pixels_are_named():
+    X = [wild.photo(), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8)]
+    assert find_unreadable(X)["position"].tolist() == [1, 2]
+
+
+def test_rows_of_numbers_are_no_images():
+    with pytest.raises(ValueError, match="image_shape"):
+        as_images([np.zeros(12, np.uint8), np.zeros(12, np.uint8)])
 
 
 def test_arrays_of_pixels_are_all_readable():
