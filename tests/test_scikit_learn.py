@@ -13,7 +13,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, get_scorer, log_loss
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
@@ -258,11 +258,12 @@ def test_sample_weight_is_routed_through_cross_validation(blobs):
     weights = np.where(y == "cow", 0.0, 2.0)
     with config_context(enable_metadata_routing=True):
         scale = StandardScaler().set_fit_request(sample_weight=False)
-        weighted = head().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        weighted = head().set_fit_request(sample_weight=True)
         results = cross_validate(
             make_pipeline(scale, weighted),
             X,
             y,
+            scoring=get_scorer("accuracy").set_score_request(sample_weight=True),
             cv=2,
             params={"sample_weight": weights},
             return_estimator=True,

@@ -38,7 +38,7 @@ def borrowed_program(
     def build() -> Program:
         with build_lock:
             layers = network_of(architecture)
-            program = Program(layers.input, layers.output)
+            program = Program(layers.inputs[0], layers.outputs[0])
             program.compile_from_config(network.get_compile_config())
         UpdateRules().install(program)
         program.optimizer.build(program.trainable_variables)

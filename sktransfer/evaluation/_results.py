@@ -259,9 +259,8 @@ def format_results(table: pd.DataFrame) -> str:
     shown = shown.rename(columns={"seconds_per_epoch": "s/epoch", "fit_seconds": "fit_s"})
     whole = ["trainable_params", "deployed_params"]
     # Folds may differ: a projection keeps as many components as its images ask for.
-    shown[whole] = shown[whole].round().astype("Int64")
-    shown = shown.astype(object).fillna("")
-    text = shown.to_string(index=False, float_format="{:.3f}".format)
+    shown[whole] = shown[whole].astype(float).map("{:.0f}".format, na_action="ignore")
+    text = shown.to_string(index=False, na_rep="", float_format="{:.3f}".format)
     errors = table.loc[table["error"] != "", ["strategy", "backbone", "error"]].drop_duplicates()
     lines = [
         f"failed: {Cell('', strategy, backbone).system}: {error}"

@@ -73,8 +73,8 @@ def find_label_errors(
     >>> X, y = load_iris(return_X_y=True)
     >>> y[7] = 2  # was 0
     >>> issues = find_label_errors(LogisticRegression(max_iter=1000), X, y)
-    >>> issues.loc[0, ["index", "given", "suggested"]].tolist()
-    [7, 2, 0]
+    >>> issues.loc[:0, ["index", "given", "suggested"]].to_numpy().tolist()
+    [[7, 2, 0]]
     """
     try:
         from cleanlab.filter import find_label_issues

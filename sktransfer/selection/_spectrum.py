@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Spectrum:
         those within the rounding of that matrix are left out; scores weigh neither.
         """
         wide = X.shape[0] < X.shape[1]
-        squares, directions = eigh(X @ X.T if wide else X.T @ X, driver="evd")
+        squares, directions = np.linalg.eigh(X @ X.T if wide else X.T @ X)
         squares, directions = squares[::-1], directions[:, ::-1]
         kept = squares > squares[0] * max(X.shape) * np.finfo(X.dtype).eps
         squares, directions = squares[kept], directions[:, kept]

@@ -54,7 +54,9 @@ def random_images(n: int, height: int, width: int) -> np.ndarray:
 def run(layers, images: np.ndarray) -> np.ndarray:
     """Apply layers, a function of a symbolic tensor, to images of any size."""
     pixels = keras.Input((None, None, 3))
-    return np.asarray(keras.Model(pixels, layers(pixels))(images, training=False))
+    # Keras 3.10 makes no network without any layer.
+    network = keras.Model(pixels, keras.layers.Identity()(layers(pixels)))
+    return np.asarray(network(images, training=False))
 
 
 # Sizes -----------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 
-import numpy as np
 from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -20,11 +19,14 @@ from sktransfer.evaluation import run_benchmark
 from sktransfer.images import ImageReader
 
 
+def as_rows(images):
+    return images.reshape(len(images), -1)
+
+
 def make_estimator(strategy, *, recipe, random_state=None):
     """Classify small grey pictures."""
     model = {"knn": KNeighborsClassifier(), "linear": LogisticRegression(max_iter=30)}[strategy]
-    flat = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 8 * 8 * 3)})
-    return make_pipeline(ImageReader(size=(8, 8)), flat, model)
+    return make_pipeline(ImageReader(size=(8, 8)), FunctionTransformer(as_rows), model)
 
 
 def sweep(output):

@@ -60,6 +60,7 @@ def undisturbed(tmp_path_factory):
     """The folder of a sweep that ran from its begin to its end in one process."""
     folder = tmp_path_factory.mktemp("undisturbed")
     assert start(folder).wait() == 0
+    assert (read_results(folder)["error"] == "").all()
     return folder
 
 
