@@ -4,7 +4,7 @@
 
 A linear probe is trained on 10,000 of 15,000 training images and scored on the others; the test
 images are not looked at. The first row is where we start from, each other row differs from it in
-one thing, and the last has all that helps together. Three splits of the images give a mean and a
+one thing, and the last has several together. Three splits of the images give a mean and a
 standard deviation, and each row's gain over the first is taken split by split.
 """
 
