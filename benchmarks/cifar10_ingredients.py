@@ -115,7 +115,7 @@ def measure(arguments, sizes: Sizes) -> list[dict]:
 
     images, labels = load_images(arguments.data, sizes.train + sizes.validation, arguments.seed)
     drawn = [np.random.default_rng((arguments.seed, split)) for split in range(sizes.splits)]
-    orders = [rng.permutation(len(labels)) for rng in drawn]
+    splits = [np.split(rng.permutation(len(labels)), [sizes.train]) for rng in drawn]
     rows = []
     for backbone in arguments.networks:
         base: list[float] = []
@@ -128,8 +128,7 @@ def measure(arguments, sizes: Sizes) -> list[dict]:
                 random_state=0,
             ).set_params(**{"input_size": SIZES[backbone], **ingredient.features})
             extracted = extract(features, ingredient, images, labels)
-            parts = [np.split(order, [sizes.train]) for order in orders]
-            found = [accuracy(extracted, ingredient, *part) for part in parts]
+            found = [accuracy(extracted, ingredient, *split) for split in splits]
             base = base or found
             gains = np.subtract(found, base)
             print(f"{backbone}, {ingredient.name}: {np.mean(found):.2f} %", flush=True)

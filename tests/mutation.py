@@ -104,6 +104,7 @@ ELSEWHERE = {
 }
 """The same of modules a sample of whose mutants is tried."""
 
+TESTS_OF = TESTS | ELSEWHERE
 SAMPLE = 100
 
 OPTIONS = [
@@ -130,10 +131,6 @@ class Order:
         self.seconds[report.nodeid] = before + report.duration
         if report.failed:
             self.killer.write_text(report.nodeid, encoding="utf-8")
-
-
-def tests_of(module: str) -> list[str]:
-    return TESTS[module] if module in TESTS else ELSEWHERE[module]
 
 
 def run_tests(tests: list[str], folder: Path, *plugins: object) -> int:
@@ -172,7 +169,7 @@ def prepare(module: str, tree: ast.Module, folder: Path) -> dict[str, float]:
         phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
     )
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        assert run_tests(["--collect-only", *tests_of(module)], folder) == pytest.ExitCode.OK
+        assert run_tests(["--collect-only", *TESTS_OF[module]], folder) == pytest.ExitCode.OK
     for name in [name for name in sys.modules if name.split(".")[0] in ("sktransfer", "tests")]:
         del sys.modules[name]
     assert "tensorflow" not in sys.modules, "TensorFlow hangs in a fork"
@@ -183,12 +180,12 @@ def prepare(module: str, tree: ast.Module, folder: Path) -> dict[str, float]:
     def measure() -> int:
         put_in_place(module, tree, folder)
         order = Order({}, folder / "killer")
-        status = run_tests(tests_of(module), folder, order)
+        status = run_tests(TESTS_OF[module], folder, order)
         noted.write_text(json.dumps(order.seconds))
         return status
 
     if in_fork(measure, seconds=600) != 0:
-        raise SystemExit(f"{tests_of(module)} fail without any change")
+        raise SystemExit(f"{TESTS_OF[module]} fail without any change")
     return json.loads(noted.read_text())
 
 
@@ -202,7 +199,7 @@ def outcome_of(
     def act() -> int:
         mutant.apply()
         put_in_place(module, tree, folder)
-        return run_tests(tests_of(module), folder, Order(dict(seconds), killer))
+        return run_tests(TESTS_OF[module], folder, Order(dict(seconds), killer))
 
     status = in_fork(act, seconds=30 + sum(seconds.values()))
     if killer.exists():
@@ -229,7 +226,8 @@ def examine(module: str, names: set[str] | None, again: bool) -> dict[str, int]:
             stream.write(json.dumps(entry) + "\n")
     tried_now = {mutant.name for mutant in mutants}
     survived = {name for name in tried_now if outcomes[name] == "survived"}
-    for stale in sorted((set(known) & tried_now) - survived):
+    judged = set(known) if names is None else set(known) & tried_now
+    for stale in sorted(judged - survived):
         print(f"no survivor, though judged to be equivalent: {stale}")
     return {
         "mutants": len(tried_now),
@@ -286,9 +284,9 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="try survivors once more")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     options = parser.parse_args()
+    chosen = [f"sktransfer/{name.removesuffix('.py')}.py" for name in options.modules] or TESTS
     figures = {}
-    for name in options.modules or TESTS:
-        module = f"sktransfer/{name.removeprefix('sktransfer/').removesuffix('.py')}.py"
+    for module in chosen:
         figures[module] = examine(module, None, options.again)
         print(module, figures[module], flush=True)
     if options.modules:
