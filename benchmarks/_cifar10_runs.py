@@ -18,6 +18,8 @@ from sklearn.pipeline import Pipeline
 
 from benchmarks._side_by_side import RESULTS, command_of, in_csv
 
+TRAINED = "trained.zip"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -38,16 +40,18 @@ class Checkpointing:
 
     def __init__(self, make: Callable, folder: Path) -> None:
         self._make, self._folder = make, folder
+        self.made: BaseEstimator | None = None
+        """The last one, which is fitted once its cell is finished."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> BaseEstimator:
-        estimator = self._make(*args, **kwargs)
-        network = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-        return estimator.set_params(**{f"{network}checkpoint": self._folder})
+        self.made = self._make(*args, **kwargs)
+        network = f"{self.made.steps[-1][0]}__" if isinstance(self.made, Pipeline) else ""
+        return self.made.set_params(**{f"{network}checkpoint": self._folder})
 
 
 def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
-    """Run those of a part's cells that are not finished."""
-    from sktransfer import make_strategy
+    """Run those of a part's cells that are not finished, and keep what was trained last."""
+    from sktransfer import make_strategy, save
     from sktransfer.evaluation import run_benchmark
 
     make = Checkpointing(part.make or make_strategy, output / part.folder / "checkpoint")
@@ -59,8 +63,10 @@ def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
         recipe=recipe,
         epochs=part.epochs,
         make_estimator=partial(make, **part.overrides),
-        save_winner=False,
+        save_winner=False,  # it would be fitted anew
     )
+    if hasattr(make.made, "classes_"):
+        save(make.made, output / part.folder / TRAINED)
 
 
 def read_parts(

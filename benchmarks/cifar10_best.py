@@ -75,13 +75,15 @@ PARTS = (
         "finetune-lite0",
         ("finetune+augment",),
         ("efficientnet_lite0",),
-        overrides={"input_size": 96},
+        epochs=28,
+        overrides={"input_size": 96, "unfreeze": {0: "head", 20: "all"}, **BFLOAT16},
     ),
     Part(
         "finetune-vgg16",
         ("finetune+augment",),
         ("vgg16",),
-        overrides={"input_size": 32, **BFLOAT16},
+        epochs=28,
+        overrides={"input_size": 32, "unfreeze": {0: "head", 20: "all"}, **BFLOAT16},
     ),
     Part(
         "cnn+augment",

@@ -27,6 +27,7 @@ SPEED = (
     "precision",
     "grid_search",
     "head_training",
+    "fine_tuning",
     "augmentation",
     "memory",
     "scaling",

@@ -126,7 +126,8 @@ preprocessing : {"backbone", "rescale"}, default="backbone"
 precision : {"float32", "bfloat16"}, default="float32"
     What the backbone computes in, whatever Keras' global policy is. "bfloat16" is faster on
     processors that have it, and less exact: features differ by a hundredth, and by a tenth in
-    networks of depthwise convolutions. They are float32 in either case.
+    networks of depthwise convolutions. They are float32 in either case. Where the backbone trains,
+    only its convolutions over all channels and its dense layers are in bfloat16, which is fastest.
 engine : {"tensorflow", "openvino"}, default="tensorflow"
     What runs a frozen backbone. OpenVINO, to be installed with the extra ``openvino``, is faster
     with the depthwise convolutions of small networks.

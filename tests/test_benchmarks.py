@@ -79,6 +79,16 @@ def test_head_training_is_compared(tmp_path):
 
 
 @pytest.mark.slow
+def test_fine_tuning_is_compared(tmp_path):
+    pytest.importorskip("skimage", reason="the photographs come with scikit-image")
+
+    table = run_quickly("fine_tuning", tmp_path, "--networks", "mobilenet")
+
+    assert {"sktransfer", "sktransfer, bfloat16", "Keras fit"} <= {*table.index}
+    assert (table["images_per_second"] > 0).all()
+
+
+@pytest.mark.slow
 def test_extraction_gives_the_same_features_in_all_engines(tmp_path):
     pytest.importorskip("skimage", reason="the photographs come with scikit-image")
 

@@ -203,7 +203,7 @@ def pool_maps(maps: Any, pooling: str) -> Any:
 def build_network(
     recipe: NetworkRecipe, *, training_mode: bool = False, stochastic_depth: float = 0.0
 ) -> keras.Model:
-    """Build the network of a recipe, with its weights.
+    """Build the network of a recipe, with its weights, to be trained or looked at.
 
     Parameters
     ----------
@@ -224,15 +224,18 @@ def build_network(
     from sktransfer._seeding import seeded_build
     from sktransfer.backbones._held import hold_statistics
 
-    backbone = build_backbone(recipe)
+    backbone = build_backbone(recipe, trains=True)
     if not training_mode:
         with seeded_build(recipe.seed):
             backbone = hold_statistics(backbone, stochastic_depth)
     return attach_backbone(recipe, backbone)
 
 
-def build_backbone(recipe: NetworkRecipe) -> keras.Model:
-    """Build a backbone with its weights: from preprocessed images to one or more feature maps."""
+def build_backbone(recipe: NetworkRecipe, *, trains: bool = False) -> keras.Model:
+    """Build a backbone with its weights: from preprocessed images to one or more feature maps.
+
+    `trains` says whether it is to be trained; the precision of its layers depends on it.
+    """
     import keras
 
     from sktransfer._seeding import seeded_build
@@ -246,7 +249,8 @@ def build_backbone(recipe: NetworkRecipe) -> keras.Model:
         backbone = keras.Model(
             backbone.inputs[0], maps if len(maps) > 1 else maps[0], name="backbone"
         )
-        return in_bfloat16(backbone) if recipe.precision == "bfloat16" else backbone
+        short = recipe.precision == "bfloat16"
+        return in_bfloat16(backbone, trains=trains) if short else backbone
 
 
 def _map_of(backbone: keras.Model, name: str) -> Any:

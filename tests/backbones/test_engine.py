@@ -77,6 +77,18 @@ def test_bfloat16_computes_in_bfloat16_with_the_same_weights():
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_networks_that_train_compute_only_products_in_bfloat16():
+    recipe = replace(RECIPE, precision="bfloat16")
+    trained = build_network(recipe).get_layer("backbone")
+    precisions = {type(layer).__name__: layer.compute_dtype for layer in trained.layers}
+    assert {name for name, precision in precisions.items() if precision == "bfloat16"} == {"Conv2D"}
+    assert {"BatchNormalization", "DepthwiseConv2D", "ReLU"} <= precisions.keys()
+    plain = build_network(RECIPE)
+    assert all(map(np.array_equal, trained.get_weights(), plain.get_weights()))
+    pixels = IMAGES.astype(np.float32)
+    assert_close(np.asarray(build_network(recipe)(pixels)), np.asarray(plain(pixels)), 0.05)
+
+
 def test_features_do_not_depend_on_the_policy_of_keras():
     expected = build_engine(RECIPE).run(IMAGES)
     keras.config.set_dtype_policy("mixed_bfloat16")

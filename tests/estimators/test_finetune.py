@@ -589,10 +589,11 @@ def test_an_interrupted_fit_leaves_no_twin_and_the_network_as_it_was(images, mon
 # Precision and depths ----------------------------------------------------------------------------
 
 
-def test_bfloat16_computes_the_backbone_in_it_and_keeps_weights_in_float32(images, tuned):
+def test_bfloat16_computes_products_in_it_and_keeps_weights_in_float32(images, tuned):
     fitted = tuner(unfreeze="all", precision="bfloat16").fit(*images)
     layers = fitted.model_.get_layer("backbone").layers
-    assert {layer.compute_dtype for layer in layers if layer.weights} == {"bfloat16"}
+    short = {layer.name for layer in layers if layer.compute_dtype == "bfloat16"}
+    assert short == {layer.name for layer in layers if isinstance(layer, keras.layers.Conv2D)}
     assert {weight.dtype for weight in fitted.model_.weights} == {"float32"}
     assert moved(fitted) == STEM | BLOCK
     proba = fitted.predict_proba(images[0])
