@@ -14,11 +14,14 @@ from typing import Any
 
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from benchmarks._side_by_side import RESULTS, command_of, in_csv
 
 TRAINED = "trained.zip"
+N_VIEWS = 4
+"""Of an image, itself included, that a trained network is shown where it is asked for several."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Part:
     """Parameters in place of the recipe's."""
     make: Callable | None = None
     """Makes the estimator of a strategy that has no name of its own."""
+    asks: str | None = None
+    """The part whose network is shown several views of an image; nothing is trained."""
 
 
 class Checkpointing:
@@ -40,7 +45,7 @@ class Checkpointing:
 
     def __init__(self, make: Callable, folder: Path) -> None:
         self._make, self._folder = make, folder
-        self.made: BaseEstimator | None = None
+        self.made: BaseEstimator
         """The last one, which is fitted once its cell is finished."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> BaseEstimator:
@@ -48,25 +53,41 @@ class Checkpointing:
         network = f"{self.made.steps[-1][0]}__" if isinstance(self.made, Pipeline) else ""
         return self.made.set_params(**{f"{network}checkpoint": self._folder})
 
+    def save_trained(self, path: Path) -> None:
+        """Save what was made last, unless its cell was finished before."""
+        from sktransfer import save
+
+        if hasattr(self.made, "classes_"):
+            save(self.made, path)
+
+
+def show_views(trained: Path, strategy: str, *, recipe: str, random_state: int = 0):
+    """Make an estimator that shows a trained network several views of an image."""
+    from sktransfer import TTAClassifier, load
+
+    return TTAClassifier(FrozenEstimator(load(trained)), n_views=N_VIEWS, random_state=random_state)
+
 
 def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
     """Run those of a part's cells that are not finished, and keep what was trained last."""
-    from sktransfer import make_strategy, save
+    from sktransfer import make_strategy
     from sktransfer.evaluation import run_benchmark
 
-    make = Checkpointing(part.make or make_strategy, output / part.folder / "checkpoint")
+    folder = output / part.folder
+    training = Checkpointing(part.make or make_strategy, folder / "checkpoint")
+    asking = partial(show_views, output / part.asks / TRAINED) if part.asks else None
     run_benchmark(
         dataset,
         part.strategies,
         part.backbones,
-        output=output / part.folder,
+        output=folder,
         recipe=recipe,
         epochs=part.epochs,
-        make_estimator=partial(make, **part.overrides),
+        make_estimator=partial(asking or training, **part.overrides),
         save_winner=False,  # it would be fitted anew
     )
-    if hasattr(make.made, "classes_"):
-        save(make.made, output / part.folder / TRAINED)
+    if not asking:
+        training.save_trained(folder / TRAINED)
 
 
 def read_parts(

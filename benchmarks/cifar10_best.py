@@ -18,7 +18,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks._cifar10_runs import Part, copy_curves, parse, read_parts, run_parts, store_table
+from benchmarks._cifar10_runs import (
+    N_VIEWS,
+    Part,
+    copy_curves,
+    parse,
+    read_parts,
+    run_parts,
+    store_table,
+)
 from benchmarks._side_by_side import RESULTS, in_csv
 from benchmarks.cifar10_study import STUDY_TEST_ACCURACY
 
@@ -44,6 +52,9 @@ def make_union(strategy: str, *, recipe: str, random_state: int = 0):
     union = FeatureUnion([features("mobilenet", 160), features("efficientnet_lite0", 192)])
     return Pipeline([("features", union), ("scale", StandardScaler()), ("head", head)])
 
+
+VIEWS = (f"finetune+augment, {N_VIEWS} views",)
+"""Of what was fine-tuned, asked for the mean of several views of an image."""
 
 PARTS = (
     Part("union", ("features of two backbones",), (), make=make_union),
@@ -85,6 +96,9 @@ PARTS = (
         epochs=28,
         overrides={"input_size": 32, "unfreeze": {0: "head", 20: "all"}, **BFLOAT16},
     ),
+    Part("views-finetune-vgg16", VIEWS, ("vgg16",), asks="finetune-vgg16"),
+    Part("views-finetune-mobilenet", VIEWS, ("mobilenet",), asks="finetune-mobilenet"),
+    Part("views-finetune-lite0", VIEWS, ("efficientnet_lite0",), asks="finetune-lite0"),
     Part(
         "cnn+augment",
         ("cnn+augment",),
@@ -97,6 +111,8 @@ PARTS = (
 
 def described(part: Part, table: pd.DataFrame) -> pd.DataFrame:
     """Put each cell of a part beside the study's figure, its minutes and its command."""
+    if part.asks:  # what is asked has no backbone of its own
+        (table["backbone"],) = part.backbones
     cells = zip(table["strategy"], table["backbone"], strict=True)
     table["study_test_accuracy"] = [STUDY_TEST_ACCURACY.get(cell) for cell in cells]
     table["input_size"] = part.overrides.get("input_size")

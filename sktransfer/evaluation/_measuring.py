@@ -21,6 +21,7 @@ from sktransfer.evaluation._metrics import (
     recall_by_class,
     score_predictions,
     steps_of,
+    within,
 )
 from sktransfer.evaluation._splits import Split
 
@@ -55,7 +56,7 @@ def measure(estimator, split: Split) -> tuple[dict, np.ndarray]:
         "images_per_second": len(split.y_test) / predict_seconds,
         "peak_memory_mib": peak["mib"],
     }
-    steps = parts_of(estimator)
+    steps = parts_of(within(estimator))
     entry = {
         "classes": estimator.classes_,
         "recall": recall_by_class(split.y_test, proba, estimator.classes_),

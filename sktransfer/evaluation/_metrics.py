@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import f1_score, log_loss
 from sklearn.pipeline import FeatureUnion, Pipeline
 
@@ -16,6 +17,7 @@ __all__ = [
     "recall_by_class",
     "score_predictions",
     "steps_of",
+    "within",
 ]
 
 MOST_GUESSES = 5
@@ -260,6 +262,18 @@ def parts_of(estimator) -> list:
     return [part for one in inner for part in parts_of(one)]
 
 
+def within(estimator):
+    """Return what a fitted meta-estimator asks, such as the network that is shown several views.
+
+    Ensembles stay as they are: the `estimator_` of theirs is a pattern, and fitted are its copies.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return within(estimator.estimator)
+    if hasattr(estimator, "estimator_") and not hasattr(estimator, "estimators_"):
+        return within(estimator.estimator_)
+    return estimator
+
+
 def count_parameters(estimator) -> dict[str, int]:
     """Count what a fitted classifier learned, and all that it needs to predict.
 
@@ -267,7 +281,8 @@ def count_parameters(estimator) -> dict[str, int]:
     ----------
     estimator : estimator or Pipeline
         Fitted. A network tells its numbers in ``parameter_counts_``; of other models the numbers in
-        ``coef_`` and ``intercept_`` count, where there are any.
+        ``coef_`` and ``intercept_`` count, where there are any. A meta-estimator has those of the
+        estimator that it was fitted around.
 
     Returns
     -------
@@ -283,7 +298,7 @@ def count_parameters(estimator) -> dict[str, int]:
     >>> count_parameters(model)["deployed_params"]
     3
     """
-    counts = [_step_parameters(step) for step in parts_of(estimator)]
+    counts = [_step_parameters(step) for step in parts_of(within(estimator))]
     trained = counts[-1]
     return {
         "total_params": trained["total"],

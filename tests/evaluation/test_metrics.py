@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.ensemble import BaggingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -22,12 +24,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from sktransfer import TTAClassifier
 from sktransfer.evaluation._metrics import (
     count_parameters,
     rank_mistakes,
     recall_by_class,
     score_predictions,
     steps_of,
+    within,
 )
 
 CLASSES = np.array(["bird", "cat", "dog"])
@@ -233,6 +237,22 @@ def test_deployed_parameters_have_the_backbone_with_them():
     neighbours = make_pipeline(backbone, "passthrough", KNeighborsClassifier(1)).fit(X, y)
     assert count_parameters(neighbours)["total_params"] == 0
     assert count_parameters(neighbours)["deployed_params"] == 1000
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_parameters_of_a_meta_estimator_are_those_within(freeze):
+    X, y = np.arange(24).reshape(6, 4), ["a", "b", "c"] * 2
+    linear = make_pipeline(FunctionTransformer(), LogisticRegression()).fit(X, y)
+    asked = FrozenEstimator(linear) if freeze else linear
+    views = TTAClassifier(asked, image_shape=(2, 2, 1), n_views=2, random_state=0).fit(X, y)
+    assert count_parameters(views) == count_parameters(linear)
+    assert within(views)[-1].coef_.size == 12
+
+
+def test_an_ensemble_is_no_meta_estimator_of_its_pattern():
+    X, y = np.eye(6)[:, :4], ["a", "b", "c"] * 2
+    ensemble = BaggingClassifier(LogisticRegression(), n_estimators=2).fit(X, y)
+    assert within(ensemble) is ensemble
 
 
 def test_steps_are_those_that_do_something():
