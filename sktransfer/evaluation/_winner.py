@@ -19,8 +19,10 @@ from sktransfer.persistence import PersistenceError, load, save
 
 __all__ = ["label_images", "refit_winner"]
 
-
 FILE_NAME = "winner.zip"
+
+BLOCK = 256
+"""Image files that are labelled, and held in memory, at a time."""
 
 
 def refit_winner(
@@ -136,19 +138,21 @@ def label_images(
     classes = np.array(record["classes"])
     if not 1 <= top <= len(classes):
         raise ValueError(f"top must be in 1..{len(classes)}, the number of classes, got {top}")
-    readable, images, errors = [], [], {}
-    for file in map(str, files):
-        try:
-            images.append(_read_image(file, record["image_size"]))
-        except (ImageError, OSError) as error:
-            errors[file] = str(error)
-        else:
-            readable.append(file)
-    labels = []
-    if images:
+    estimator = load(path, trusted=trusted)
+    files, labels, errors = [str(file) for file in files], [], {}
+    for start in range(0, len(files), BLOCK):
+        readable, images = [], []
+        for file in files[start : start + BLOCK]:
+            try:
+                images.append(_read_image(file, record["image_size"]))
+            except (ImageError, OSError) as error:
+                errors[file] = str(error)
+            else:
+                readable.append(file)
+        if not images:
+            continue
         X = np.stack(images) if record["image_size"] else images
-        probabilities = load(path, trusted=trusted).predict_proba(X)
-        for file, row in zip(readable, probabilities, strict=True):
+        for file, row in zip(readable, estimator.predict_proba(X), strict=True):
             best = np.argsort(-row, kind="stable")[:top]
             labels += [(file, classes[index], float(row[index])) for index in best]
     return pd.DataFrame(labels, columns=["file", "label", "probability"]), errors

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sktransfer.evaluation import (
+    _winner,
     label_images,
     load_dataset,
     read_results,
@@ -376,6 +377,27 @@ def test_images_of_any_size_are_labelled(dataset, tmp_path):
     assert list(errors) == [str(bad)]
     alone, _ = label_images(tmp_path / "run" / "winner.zip", [files[1]], trusted=OWN)
     assert alone["label"].tolist() == ["blue"]
+
+
+@pytest.mark.parametrize("sizes", [[(8, 8)] * 5, [(8 + i, 8) for i in range(5)]], ids=str)
+def test_files_are_labelled_block_by_block(dataset, tmp_path, monkeypatch, sizes):
+    data = save_images(tmp_path / "data", sorted(COLOURS) * 10, sizes * 6)
+    run("folder", tmp_path / "run", ["cnn"], data=tmp_path / "data")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    files = [data[0], bad, data[1], data[1], bad, bad, data[2]]
+    whole = label_images(tmp_path / "run", files, trusted=OWN)
+    monkeypatch.setattr(_winner, "BLOCK", 2)
+    shapes = []
+    ask = Network.predict_proba
+    monkeypatch.setattr(
+        Network, "predict_proba", lambda self, X: shapes.append(len(X)) or ask(self, X)
+    )
+    labels, errors = label_images(tmp_path / "run", files, trusted=OWN)
+    pd.testing.assert_frame_equal(labels, whole[0])
+    assert labels["file"].tolist() == [data[0], data[1], data[1], data[2]]
+    assert errors == whole[1]
+    assert shapes == [1, 2, 1]
 
 
 def test_a_winner_needs_both_of_its_files(tmp_path):
