@@ -67,7 +67,7 @@ PARTS = (
         "features-lite0",
         ("features",),
         ("efficientnet_lite0",),
-        overrides={"input_size": 192, **FAST},
+        overrides={"input_size": 224, **FAST},
     ),
     Part("views-vgg16", ("features+augment",), ("vgg16",), overrides={"input_size": 64, **FAST}),
     Part(
