@@ -86,8 +86,7 @@ PARTS = (
         "finetune-lite0",
         ("finetune+augment",),
         ("efficientnet_lite0",),
-        epochs=28,
-        overrides={"input_size": 96, "unfreeze": {0: "head", 20: "all"}, **BFLOAT16},
+        overrides={"input_size": 96},
     ),
     Part(
         "finetune-vgg16",
@@ -115,7 +114,8 @@ def described(part: Part, table: pd.DataFrame) -> pd.DataFrame:
         (table["backbone"],) = part.backbones
     cells = zip(table["strategy"], table["backbone"], strict=True)
     table["study_test_accuracy"] = [STUDY_TEST_ACCURACY.get(cell) for cell in cells]
-    table["input_size"] = part.overrides.get("input_size")
+    (trained,) = (one for one in PARTS if one.folder == (part.asks or part.folder))
+    table["input_size"] = trained.overrides.get("input_size")
     table["minutes"] = (table["fit_seconds"] + table["predict_seconds"]) / 60
     table["command"] = f"python -m benchmarks.cifar10_best --parts {part.folder}"
     return table

@@ -139,10 +139,10 @@ def label_images(
     if not 1 <= top <= len(classes):
         raise ValueError(f"top must be in 1..{len(classes)}, the number of classes, got {top}")
     estimator = load(path, trusted=trusted)
-    files, labels, errors = [str(file) for file in files], [], {}
-    for start in range(0, len(files), BLOCK):
+    names, labels, errors = [str(file) for file in files], [], {}
+    for start in range(0, len(names), BLOCK):
         readable, images = [], []
-        for file in files[start : start + BLOCK]:
+        for file in names[start : start + BLOCK]:
             try:
                 images.append(_read_image(file, record["image_size"]))
             except (ImageError, OSError) as error:
