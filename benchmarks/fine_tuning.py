@@ -2,7 +2,7 @@
 
     python -m benchmarks.fine_tuning --data cifar10.zip --weights-dir DIR
 
-Two epochs on 2,000 images, batches of 32, Adam, batch normalization in inference mode as Keras'
+Two epochs on 1,000 images, batches of 32, Adam, batch normalization in inference mode as Keras'
 guide has it. In bfloat16, Keras has the policy ``mixed_bfloat16`` for the whole network.
 The times are those of whole fits, the start included; Keras is given images that are resized and
 scaled already.
@@ -33,7 +33,7 @@ KERAS = "Keras fit"
 class Sizes:
     """How much is measured."""
 
-    images: int = 2_000
+    images: int = 1_000
     epochs: int = 2
 
 
