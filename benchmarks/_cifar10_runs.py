@@ -74,8 +74,11 @@ def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
     from sktransfer.evaluation import run_benchmark
 
     folder = output / part.folder
-    training = Checkpointing(part.make or make_strategy, folder / "checkpoint")
-    asking = partial(show_views, output / part.asks / TRAINED) if part.asks else None
+    make = (
+        partial(show_views, output / part.asks / TRAINED)
+        if part.asks
+        else Checkpointing(part.make or make_strategy, folder / "checkpoint")
+    )
     run_benchmark(
         dataset,
         part.strategies,
@@ -83,11 +86,11 @@ def run_part(part: Part, dataset, output: Path, recipe: str) -> None:
         output=folder,
         recipe=recipe,
         epochs=part.epochs,
-        make_estimator=partial(asking or training, **part.overrides),
+        make_estimator=partial(make, **part.overrides),
         save_winner=False,  # it would be fitted anew
     )
-    if not asking:
-        training.save_trained(folder / TRAINED)
+    if isinstance(make, Checkpointing):
+        make.save_trained(folder / TRAINED)
 
 
 def read_parts(

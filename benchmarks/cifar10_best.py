@@ -80,13 +80,28 @@ PARTS = (
         "finetune-mobilenet",
         ("finetune+augment",),
         ("mobilenet",),
-        overrides={"input_size": 96},
+        epochs=7,
+        # Unlike the held one it bears a high rate, and then needs no head to begin with.
+        overrides={
+            "input_size": 96,
+            "unfreeze": "all",
+            "batch_norm": "train",
+            "backbone_learning_rate": 1e-3,
+            "batch_size": 64,
+            **BFLOAT16,
+        },
     ),
     Part(
         "finetune-lite0",
         ("finetune+augment",),
         ("efficientnet_lite0",),
-        overrides={"input_size": 96},
+        epochs=28,
+        overrides={
+            "input_size": 96,
+            "unfreeze": {0: "head", 20: "all"},
+            "batch_size": 64,
+            **BFLOAT16,
+        },
     ),
     Part(
         "finetune-vgg16",
