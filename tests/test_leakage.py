@@ -22,12 +22,12 @@ from sktransfer import (
     list_strategies,
     make_strategy,
 )
+from sktransfer._nesting import steps_of
 from sktransfer.backbones import _engine, _extraction
 from sktransfer.cache import memory_store
 from sktransfer.estimators import _base, _finetune, _forward, _images, _program_pool
 from sktransfer.estimators._training import AugmentedRows
 from sktransfer.evaluation._measuring import fit
-from sktransfer.evaluation._metrics import steps_of
 from tests._tiny_backbones import registered, tiny_spec
 
 NAMES = list(list_strategies()["name"])

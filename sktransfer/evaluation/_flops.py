@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sktransfer.evaluation._metrics import parts_of
+from sktransfer._nesting import parts_of
 
 __all__ = ["count_flops"]
 
@@ -108,7 +108,6 @@ def _scaler(scaler) -> int:
 
 # Where an estimator has several of these, the first one tells all.
 _BY_ATTRIBUTE: dict[str, Callable[[Any], int | None]] = {
-    "best_estimator_": lambda search: count_flops(search.best_estimator_),
     "n_views": _views,
     "model_": _network,
     "coefs_": _layers,

@@ -14,14 +14,12 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from sktransfer._nesting import parts_of, steps_of, within
 from sktransfer.evaluation._flops import count_flops
 from sktransfer.evaluation._metrics import (
     count_parameters,
-    parts_of,
     recall_by_class,
     score_predictions,
-    steps_of,
-    within,
 )
 from sktransfer.evaluation._splits import Split
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import f1_score, log_loss
-from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sktransfer._nesting import parts_of, within
 from sktransfer.evaluation._calibration import bin_confidences
 
 __all__ = [
     "check_predictions",
     "count_parameters",
-    "parts_of",
     "rank_mistakes",
     "recall_by_class",
     "score_predictions",
-    "steps_of",
-    "within",
 ]
 
 MOST_GUESSES = 5
@@ -244,36 +240,6 @@ def _one_versus_one(areas: np.ndarray, present: np.ndarray) -> float:
     return float(among[~np.eye(len(present), dtype=bool)].mean())
 
 
-def steps_of(estimator) -> list:
-    """Return the steps of a pipeline that do something, or a single estimator as the only one."""
-    if not isinstance(estimator, Pipeline):
-        return [estimator]
-    return [step for _, step in estimator.steps if step not in (None, "passthrough")]
-
-
-def parts_of(estimator) -> list:
-    """Return the estimators that pipelines and unions are made of, however deep they lie."""
-    if isinstance(estimator, FeatureUnion):
-        inner = [one for _, one in estimator.transformer_list if one not in ("drop", "passthrough")]
-    elif isinstance(estimator, Pipeline):
-        inner = steps_of(estimator)
-    else:
-        return [estimator]
-    return [part for one in inner for part in parts_of(one)]
-
-
-def within(estimator):
-    """Return what a fitted meta-estimator asks, such as the network that is shown several views.
-
-    Ensembles stay as they are: the `estimator_` of theirs is a pattern, and fitted are its copies.
-    """
-    if isinstance(estimator, FrozenEstimator):
-        return within(estimator.estimator)
-    if hasattr(estimator, "estimator_") and not hasattr(estimator, "estimators_"):
-        return within(estimator.estimator_)
-    return estimator
-
-
 def count_parameters(estimator) -> dict[str, int]:
     """Count what a fitted classifier learned, and all that it needs to predict.
 
@@ -282,7 +248,7 @@ def count_parameters(estimator) -> dict[str, int]:
     estimator : estimator or Pipeline
         Fitted. A network tells its numbers in ``parameter_counts_``; of other models the numbers in
         ``coef_`` and ``intercept_`` count, where there are any. A meta-estimator has those of the
-        estimator that it was fitted around.
+        estimator that it was fitted around, a search those of its best one.
 
     Returns
     -------

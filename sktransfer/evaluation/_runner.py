@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_scalar
 
+from sktransfer._nesting import steps_of
 from sktransfer.evaluation._cells import run_cells
 from sktransfer.evaluation._data import load_dataset
 from sktransfer.evaluation._environment import describe_environment
 from sktransfer.evaluation._isolation import Limits
-from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
 from sktransfer.evaluation._settings import described, described_cv
 from sktransfer.evaluation._splits import Division, Fold, Pools, Splitting, make_pools

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sktransfer.evaluation._metrics import steps_of
+from sktransfer._nesting import steps_of
 
 __all__ = ["Builder", "all_strategies", "check_weights", "default_factory", "name_of"]
 

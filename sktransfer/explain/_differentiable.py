@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 
+from sktransfer._nesting import chain_of
 from sktransfer.backbones import BackboneFeatures, get_backbone
 from sktransfer.backbones._network import (
     NetworkRecipe,
@@ -20,7 +21,6 @@ from sktransfer.backbones._network import (
     resize_layer,
 )
 from sktransfer.explain._affine import AffineMap, find_affine_map
-from sktransfer.explain._nesting import steps_of
 from sktransfer.images._batch import ImageBatch, check_images
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def as_scored_network(estimator: Any, X: Any) -> ScoredNetwork:
     """
     from sktransfer.estimators import ConvNetClassifier, FineTuneClassifier, FineTuneRegressor
 
-    first, *others = steps_of(estimator)
+    first, *others = chain_of(estimator)
     if isinstance(first, BackboneFeatures) and others:
         return _of_pipeline(first, others, X)
     if isinstance(first, (FineTuneClassifier, FineTuneRegressor)) and not others:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sktransfer.explain._nesting import to_the_images
+from sktransfer._nesting import to_the_images
 from sktransfer.images._batch import ImageBatch, as_images
 from sktransfer.images._sequences import SequenceBatch
 

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from sktransfer._nesting import to_the_images
 from sktransfer.explain._given_images import given_images
-from sktransfer.explain._nesting import to_the_images
 from sktransfer.explain._outputs import chosen_outputs, classes_of
 from sktransfer.images._resize import resize
 

@@ -17,6 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
+from sktransfer._nesting import steps_of
 from sktransfer.evaluation import (
     _winner,
     label_images,
@@ -27,7 +28,6 @@ from sktransfer.evaluation import (
     summarize_results,
     write_report,
 )
-from sktransfer.evaluation._metrics import steps_of
 from sktransfer.evaluation._record import Cell, Record
 from sktransfer.images import ImageAugmentation, ImageReader
 from sktransfer.persistence import PersistenceError, load

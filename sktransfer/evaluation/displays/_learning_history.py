@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sktransfer.evaluation._metrics import steps_of
+from sktransfer._nesting import parts_of, within
 from sktransfer.evaluation._plots import _draw_curves
 from sktransfer.evaluation.displays._drawing import new_axes
 
@@ -54,7 +54,8 @@ class LearningHistoryDisplay:
         Parameters
         ----------
         estimator : estimator or Pipeline
-            Fitted; the last step has the attribute ``history_``.
+            Fitted; the last step, or that of the estimator within a search or another
+            meta-estimator, has the attribute ``history_``.
         metric : str, default="loss"
             What is drawn, such as "accuracy".
         ax : matplotlib Axes, default=None
@@ -74,7 +75,7 @@ class LearningHistoryDisplay:
         ValueError
             If the history has no such metric.
         """
-        network = steps_of(estimator)[-1]
+        network = parts_of(within(estimator))[-1]
         if not hasattr(network, "history_"):
             raise TypeError(f"estimator must be a fitted network with history_, got {network!r}")
         return cls(network.history_, metric).plot(ax, **kwargs)
