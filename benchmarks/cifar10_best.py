@@ -53,8 +53,11 @@ def make_union(strategy: str, *, recipe: str, random_state: int = 0):
     return Pipeline([("features", union), ("scale", StandardScaler()), ("head", head)])
 
 
+FROZEN_VIEWS = (f"features, {N_VIEWS} views",)
+"""Of a head on features, asked for the mean of several views of an image."""
+
 VIEWS = (f"finetune+augment, {N_VIEWS} views",)
-"""Of what was fine-tuned, asked for the mean of several views of an image."""
+"""The same of what was fine-tuned."""
 
 PARTS = (
     Part("union", ("features of two backbones",), (), make=make_union),
@@ -83,7 +86,7 @@ PARTS = (
         epochs=7,
         # Unlike the held one it bears a high rate, and then needs no head to begin with.
         overrides={
-            "input_size": 96,
+            "input_size": 128,
             "unfreeze": "all",
             "batch_norm": "train",
             "backbone_learning_rate": 1e-3,
@@ -110,6 +113,7 @@ PARTS = (
         epochs=28,
         overrides={"input_size": 32, "unfreeze": {0: "head", 20: "all"}, **BFLOAT16},
     ),
+    Part("views-features-lite0", FROZEN_VIEWS, ("efficientnet_lite0",), asks="features-lite0"),
     Part("views-finetune-vgg16", VIEWS, ("vgg16",), asks="finetune-vgg16"),
     Part("views-finetune-mobilenet", VIEWS, ("mobilenet",), asks="finetune-mobilenet"),
     Part("views-finetune-lite0", VIEWS, ("efficientnet_lite0",), asks="finetune-lite0"),
