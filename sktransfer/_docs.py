@@ -239,7 +239,8 @@ DISTRIBUTION_PARAMETER = """\
 distribution : {"mirrored"}, default=None
     "mirrored" trains on all GPUs at once, or on the processor's virtual devices where there is no
     GPU: each has a copy of the network and takes a share of each batch. Heads that train on
-    features, without their backbone, stay on one device."""
+    features, without their backbone, stay on one device. It needs
+    `gradient_accumulation_steps=1`."""
 
 UNFREEZING_PARAMETERS = """\
 unfreeze : {"head", "last_block", "all"}, str, int or dict, default="head"

@@ -56,9 +56,6 @@ def recipe_for(
     estimator: Any, images: ImageBatch, weights: Weights, input_size: Size
 ) -> NetworkRecipe:
     """Return the recipe of an estimator that has the parameters of a backbone."""
-    seed = 0
-    if estimator.weights is None:
-        seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     return NetworkRecipe(
         backbone=estimator.backbone,
         weights=weights,
@@ -70,8 +67,13 @@ def recipe_for(
         layers=as_names(estimator.layers),
         precision=estimator.precision,
         engine=estimator.engine,
-        seed=seed,
+        seed=draw_seed(estimator.random_state) if estimator.weights is None else 0,
     )
+
+
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return the seed of a backbone's random weights."""
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def choose_input_size(

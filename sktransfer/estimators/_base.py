@@ -238,10 +238,12 @@ class NetworkEstimator(BaseEstimator):
         if not resume:
             self._start(training.rows)
         is_new = self._change_stage(self.current_epoch) or not resume
+        is_new = is_new or not self._trained.compiled  # as behind a fit that failed early
         optimizer = self._new_optimizer() if is_new else self._trained.optimizer
+        training = self._to_train_on(training)
         self._compile(self._trained, optimizer)  # the loss may have been set anew
         self._trained.optimizer.learning_rate = self.learning_rate
-        training = self._to_train_on(training)
+        _restart_averages(self._trained.optimizer)
         self._fit_keras_model(
             training,
             None,
@@ -297,11 +299,11 @@ class NetworkEstimator(BaseEstimator):
         """Train with a new optimizer and a schedule of its own."""
         progress = checkpoint.enter(stage, self.history_, self.epoch_seconds_)
         self.history_, self.epoch_seconds_ = progress.history, progress.seconds
-        self._compile(self._trained, self._new_optimizer())
         training = self._to_train_on(training)
         if validation is not None:
             validation = self._with_targets(validation, self._inference_rows(validation.rows))
         rates = self._rates_for(training, epochs)
+        self._compile(self._trained, self._new_optimizer())
         if rates is not None:
             self._trained.optimizer.learning_rate = rates[0]
         n_done = progress.n_epochs
@@ -434,20 +436,21 @@ class NetworkEstimator(BaseEstimator):
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         """Make the optimizer that the parameters ask for."""
         config = {
-            "learning_rate": self.learning_rate,
+            "learning_rate": float(self.learning_rate),  # Keras takes no other number
             # Named, as TensorFlow keeps something of every name that a variable ever had, and
             # Keras would number the optimizers.
             "name": self.optimizer,
-            "global_clipnorm": self.global_clipnorm,
         }
+        if self.global_clipnorm is not None:
+            config["global_clipnorm"] = float(self.global_clipnorm)
         if self.optimizer == "sgd":
-            config |= {"momentum": self.momentum, "nesterov": self.momentum > 0}
+            config |= {"momentum": float(self.momentum), "nesterov": self.momentum > 0}
         if self.weight_decay is not None:
-            config["weight_decay"] = self.weight_decay
+            config["weight_decay"] = float(self.weight_decay)
         if self.gradient_accumulation_steps > 1:
-            config["gradient_accumulation_steps"] = self.gradient_accumulation_steps
+            config["gradient_accumulation_steps"] = int(self.gradient_accumulation_steps)
         if self.ema_momentum is not None:
-            config |= {"use_ema": True, "ema_momentum": self.ema_momentum}
+            config |= {"use_ema": True, "ema_momentum": float(self.ema_momentum)}
         return keras.optimizers.get({"class_name": self.optimizer, "config": config})
 
     def _compile(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -562,8 +565,7 @@ class NetworkEstimator(BaseEstimator):
         state = super().__getstate__().copy()
         network = state.pop("_network", None)
         if network is not None and "_packed_network" not in state:
-            optimizer = self._part_to_train(network).optimizer
-            state["_packed_network"] = _pack(network, optimizer)
+            state["_packed_network"] = _pack(network, self._part_to_train(network))
         return state
 
     def _unpack_network(self) -> None:
@@ -578,8 +580,9 @@ class NetworkEstimator(BaseEstimator):
                 return  # another thread was faster
             network = _unpack(packed)
             trained = self._part_to_train(network)
-            self._compile(trained, keras.optimizers.deserialize(packed["optimizer"]))
-            _restore_moments(trained, packed["moments"])
+            if packed["optimizer"]:
+                self._compile(trained, keras.optimizers.deserialize(packed["optimizer"]))
+                _restore_moments(trained, packed["moments"])
             self.model_ = network
 
 
@@ -633,7 +636,7 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
 
     def _weights(self, rows: Rows, y, sample_weight) -> np.ndarray | None:
         weights = super()._weights(rows, y, sample_weight)
-        if self.class_weight is None:
+        if self.class_weight is None or (weights is not None and not weights.any()):
             return weights
         if self.target_encoder_.multilabel and self.class_weight != "balanced":
             raise ValueError(
@@ -643,16 +646,19 @@ class NetworkClassifier(NetworkEstimator, KerasClassifier):
         check_class_weight(self.class_weight, self.classes_)
         class_weight = self.class_weight
         if class_weight == "effective":
-            class_weight = self._effective_weights(y)
+            class_weight = self._effective_weights(y, weights)
         if isinstance(class_weight, dict):  # complete, as a batch may lack a class with a weight
             class_weight = {**dict.fromkeys(self.classes_.tolist(), 1), **class_weight}
         of_class = compute_sample_weight(class_weight, y).astype(np.float32)
         return of_class if weights is None else weights * of_class
 
-    def _effective_weights(self, y) -> dict:
-        """Return the weight of each class by its effective number of samples."""
-        weights = effective_weights(self.target_encoder_.encode(y), len(self.classes_))
-        return dict(zip(self.classes_.tolist(), weights, strict=True))
+    def _effective_weights(self, y, weights: np.ndarray | None) -> dict:
+        """Return the weight of each class by its effective number of samples that count."""
+        encoded = self.target_encoder_.encode(y)
+        if weights is not None:
+            encoded = encoded[weights > 0]
+        of_class = effective_weights(encoded, len(self.classes_))
+        return dict(zip(self.classes_.tolist(), of_class, strict=True))
 
     @property
     def _needs_distributions(self) -> bool:
@@ -730,15 +736,31 @@ class NetworkRegressor(NetworkEstimator, KerasRegressor):
         return tags
 
 
-def _pack(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict:
+def _restart_averages(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let averages of weights start from the weights that there are.
+
+    Theirs are older where an earlier epoch was restored, and not theirs where they were swapped.
+    """
+    if optimizer.use_ema and optimizer.built:
+        weights, averages = (
+            optimizer._trainable_variables,
+            optimizer._model_variables_moving_average,
+        )
+        for weight, average in zip(weights, averages, strict=True):
+            average.assign(weight)
+
+
+def _pack(network: keras.Model, trained: keras.Model) -> dict:
     """Describe a network and the state of its training by data alone."""
+    # There is none, or an empty one, where a fit has failed before its first step.
+    optimizer = trained.optimizer if trained.compiled and trained.optimizer.built else None
     return {
         "config": layers_of(network),
         # Not only the weights: dropout layers count what they have drawn.
         "variables": [variable.numpy() for variable in network.variables],
         "trainable": [weight.trainable for weight in network.weights],
-        "optimizer": keras.optimizers.serialize(optimizer),
-        "moments": [variable.numpy() for variable in optimizer.variables],
+        "optimizer": keras.optimizers.serialize(optimizer) if optimizer else {},
+        "moments": [variable.numpy() for variable in optimizer.variables] if optimizer else [],
     }
 
 

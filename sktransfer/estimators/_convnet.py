@@ -263,7 +263,7 @@ class ConvNetClassifier(ImageNetwork, NetworkClassifier):
                 self.kernel_size,
                 padding=self.padding,
                 use_bias=not self.batch_normalization,
-                kernel_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+                kernel_regularizer=keras.regularizers.L2(float(self.l2)) if self.l2 else None,
                 dtype=dtype,
             )(tensor)
             if self.batch_normalization:

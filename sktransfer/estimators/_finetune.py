@@ -20,6 +20,7 @@ from sktransfer.backbones._network import (
     build_backbone,
     build_network,
     choose_input_size,
+    draw_seed,
     recipe_for,
 )
 from sktransfer.backbones._weights import resolve_weights
@@ -140,6 +141,9 @@ class _FineTune(ImageNetwork):
         return network.get_layer("head") if self._trains_head_alone else network
 
     def _start(self, rows: Rows, random_state: int | None = None) -> None:
+        if self.weights is None and self.random_state is None and random_state is not None:
+            # Drawn for the fit, and kept in its checkpoint: the backbone that it began with.
+            self._recipe = replace(self._recipe, seed=draw_seed(random_state))
         super()._start(rows, random_state)
         backbone = self.model_.get_layer("backbone")
         # Decided once a network is built: parameters may be set anew behind a fitted estimator.

@@ -30,6 +30,12 @@ class ImageNetwork(NetworkEstimator):
             self.augmentation.validate()
         if self.mixing is not None:
             self.mixing.validate()
+        if self.distribution is not None and self.gradient_accumulation_steps > 1:
+            raise ValueError(
+                f"distribution={self.distribution!r} needs gradient_accumulation_steps=1: "
+                "TensorFlow does not update weights on several devices on a condition; got "
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps}"
+            )
 
     def _check_rows(self, X, *, reset: bool) -> ImageRows:
         images = check_images(self, X, reset=reset)

@@ -63,7 +63,7 @@ def normalization(**kwargs: Any) -> keras.layers.BatchNormalization:
 def head_of(estimator: Any, features: Any) -> Any:
     """Apply an estimator's dense blocks and output layer to a tensor (n, n_features)."""
     targets = estimator.target_encoder_
-    regularizer = keras.regularizers.L2(estimator.l2) if estimator.l2 else None
+    regularizer = keras.regularizers.L2(float(estimator.l2)) if estimator.l2 else None
 
     def dense(units: int, **kwargs: Any) -> keras.layers.Dense:
         return keras.layers.Dense(

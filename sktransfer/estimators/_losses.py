@@ -49,13 +49,15 @@ def as_distributions(targets: ClassTargets, encoded: np.ndarray) -> np.ndarray:
 
 
 def effective_weights(encoded: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the weight of each class by its effective number of samples, 1 on average [1]_.
+    """Return the weight of each class by its effective number of samples [1]_.
+
+    It is 1 on average over the classes that there are.
 
     References
     ----------
     .. [1] Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019,
            arXiv:1901.05555.
     """
-    counts = np.maximum(np.bincount(encoded, minlength=n_classes), 1)
-    weights = (1 - EFFECTIVE_BETA) / (1 - EFFECTIVE_BETA**counts)
-    return weights / weights.mean()
+    counts = np.bincount(encoded, minlength=n_classes)
+    weights = (1 - EFFECTIVE_BETA) / (1 - EFFECTIVE_BETA ** np.maximum(counts, 1))
+    return weights / weights[counts > 0].mean()

@@ -181,24 +181,20 @@ class LinearProbe(_StandardizedProbe):
         weights = _checked_weights(sample_weight, X)
         self.scaler_ = StandardScaler().fit(X, sample_weight=weights)
         scaled = self.scaler_.transform(X)
-        self.C_ = self._search_penalty(scaled, y, weights) if self.C == "auto" else self.C
-        self.classifier_ = LogisticRegression(
-            C=self.C_, class_weight=self.class_weight, max_iter=self.max_iter
-        ).fit(scaled, y, sample_weight=weights)
+        row_weights = _row_weights(y, self.class_weight, weights)
+        self.C_ = self._search_penalty(scaled, y, row_weights) if self.C == "auto" else self.C
+        self.classifier_ = LogisticRegression(C=self.C_, max_iter=self.max_iter).fit(
+            scaled, y, sample_weight=row_weights
+        )
         self.classes_ = self.classifier_.classes_
         self.coef_, self.intercept_ = self.classifier_.coef_, self.classifier_.intercept_
         self.n_iter_ = self.classifier_.n_iter_
         return self
 
-    def _search_penalty(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
+    def _search_penalty(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
         """Return the best C on rows that are held out, or the default if there can be none."""
-        best = search_penalty(
-            LogisticRegression(max_iter=self.max_iter),
-            X,
-            y,
-            _row_weights(y, self.class_weight, weights),
-            self.random_state,
-        )
+        classifier = LogisticRegression(max_iter=self.max_iter)
+        best = search_penalty(classifier, X, y, weights, self.random_state)
         return FIXED_C if best is None else best
 
 
@@ -449,9 +445,18 @@ class KNNProbe(KNeighborsClassifier):
 def _row_weights(
     y: np.ndarray, class_weight: dict | str | None, weights: np.ndarray | None
 ) -> np.ndarray:
-    """Return the weights of the rows times those of their classes, float64."""
-    of_class = compute_sample_weight(class_weight, y)
-    return of_class if weights is None else of_class * weights
+    """Return the weights of the rows times those of their classes, float64.
+
+    A row of weight two counts as two rows, for the balance of the classes, too.
+    """
+    if weights is None:
+        return compute_sample_weight(class_weight, y)
+    if class_weight != "balanced":
+        return compute_sample_weight(class_weight, y) * weights
+    _, codes = np.unique(y, return_inverse=True)
+    totals = np.bincount(codes, weights=weights)
+    share = totals.sum() / np.count_nonzero(totals)
+    return weights * (share / np.where(totals > 0, totals, 1))[codes]
 
 
 def _positive_numbers(name: str, values: Sequence[float]) -> list[float]:

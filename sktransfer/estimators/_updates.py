@@ -38,7 +38,13 @@ class UpdateRules:
             assigned; empty without `l2_sp`.
         """
         optimizer = network.optimizer
-        factors, starts = self._rate_factors(network), self._starts(network)
+        factors, pulled = self._rate_factors(network), self._pulled(network)
+        starts = [tf.Variable(weight, trainable=False) for weight in pulled]
+        start_of = {
+            copy.ref(): start
+            for weight, start in zip(pulled, starts, strict=True)
+            for copy in copies_of(weight)
+        }
         decay = optimizer.weight_decay
         if decay:
             # Keras decays at the one learning rate that it knows.
@@ -47,7 +53,7 @@ class UpdateRules:
 
         def update_step(gradient: Any, variable: Any, learning_rate: Any) -> Any:
             rate = learning_rate * factors.get(variable.ref(), 1.0)
-            start = starts.get(variable.ref())
+            start = start_of.get(variable.ref())
             if start is not None:
                 gradient = gradient + self.l2_sp * (variable - start)
             if decay and len(variable.shape) > 1:
@@ -58,7 +64,7 @@ class UpdateRules:
         if tf.distribute.get_strategy().num_replicas_in_sync == 1:
             # There is nothing to sum up, and TensorFlow never lets go of a graph that sums.
             optimizer._all_reduce_sum_gradients = list
-        return list(starts.values())
+        return starts
 
     def _rate_factors(self, network: keras.Model) -> dict[Any, float]:
         """Return what the rate is multiplied by for each weight of the backbone."""
@@ -74,11 +80,8 @@ class UpdateRules:
             for copy in copies_of(weight.value)
         }
 
-    def _starts(self, network: keras.Model) -> dict[Any, tf.Variable]:
-        """Make room for where each trainable weight of the backbone started."""
+    def _pulled(self, network: keras.Model) -> list[tf.Variable]:
+        """Return the weights that are pulled to where they started: those of the backbone."""
         if self.l2_sp == 0:
-            return {}
-        return {
-            weight.value.ref(): tf.Variable(weight.value, trainable=False)
-            for weight in network.get_layer("backbone").trainable_weights
-        }
+            return []
+        return [weight.value for weight in network.get_layer("backbone").trainable_weights]

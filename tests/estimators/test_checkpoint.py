@@ -132,6 +132,17 @@ def test_a_seed_that_was_drawn_is_kept(tmp_path):
     assert_same(numbers_of(fitted(estimator)), same)
 
 
+def test_a_backbone_of_random_weights_is_kept(tmp_path):
+    estimator = clone(FITS["fresh views"]).set_params(random_state=None, checkpoint=tmp_path)
+    data, more = data_of(estimator)
+    begun = cut_off(estimator, 1, data, **more).model_.get_layer("backbone").get_weights()
+    resumed = fitted(estimator)
+    assert resumed.n_iter_ == 5 and list(tmp_path.iterdir()) == []
+    went_on = resumed.model_.get_layer("backbone").get_weights()
+    for weight, before in zip(went_on, begun, strict=True):
+        np.testing.assert_array_equal(weight, before)
+
+
 def test_a_fit_that_starts_warm_goes_on_from_the_estimator_as_it_was(tmp_path):
     first = fitted(head(warm_start=True, checkpoint=tmp_path))
     saved = pickle.dumps(first)

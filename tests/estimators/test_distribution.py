@@ -45,7 +45,7 @@ else:
         unfreeze="last_block",
         backbone_learning_rate=1e-4,
         layer_decay=0.5,
-        l2_sp=0.01,
+        l2_sp=5.0,
         optimizer="adamw",
         learning_rate_schedule="cosine",
         **how,

@@ -7,6 +7,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from sktransfer import (
     BackboneFeatures,
@@ -433,6 +434,37 @@ def test_the_network_alone_predicts_the_same(tuned, images, tmp_path, unfreeze, 
     estimator.model_.save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras")
     np.testing.assert_allclose(loaded(X), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("unfreeze", ["head", "all"])
+def test_a_warm_fit_that_failed_early_leaves_what_was_fitted(images, monkeypatch, unfreeze):
+    X, y = images
+    fitted = tuner(warm_start=True, cache=None, hidden_layer_sizes=(6,)).fit(X, y)
+    expected = fitted.predict_proba(X)
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("out of luck")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(fitted), "_training_rows", fail)
+        with pytest.raises(RuntimeError, match="out of luck"):
+            fitted.set_params(unfreeze=unfreeze).fit(X, y)
+    for estimator in (fitted, pickle.loads(pickle.dumps(fitted))):
+        np.testing.assert_allclose(estimator.predict_proba(X), expected, rtol=1e-4)
+        assert estimator.partial_fit(X, y).n_iter_ == 3
+
+
+def test_a_fit_that_failed_early_can_be_pickled(images, monkeypatch):
+    X, y = images
+    estimator = tuner()
+    with monkeypatch.context() as broken:
+        broken.setattr(type(estimator), "_training_rows", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            estimator.fit(X, y)
+    copied = pickle.loads(pickle.dumps(estimator))
+    with pytest.raises(NotFittedError):
+        copied.predict(X)
+    assert copied.fit(X, y).n_iter_ == 2
 
 
 @pytest.mark.parametrize("unfreeze", ["head", "last_block"])

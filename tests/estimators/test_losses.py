@@ -64,6 +64,21 @@ def test_effective_weights_are_those_of_the_formula():
     assert weights.mean() == pytest.approx(1)
 
 
+def test_classes_that_are_absent_have_no_part_in_effective_weights(blobs):
+    present = effective_weights(np.repeat([0, 1], [10, 1000]), 2)
+    np.testing.assert_array_equal(effective_weights(np.repeat([0, 1], [10, 1000]), 5)[:2], present)
+
+    X, y = blobs
+    head = DenseHead(class_weight="effective", random_state=0)
+    rows, _ = head._check_data(X, y, reset=True)
+    rare = y == np.unique(y)[0]
+    some = np.where(rare & (np.cumsum(rare) > 3), 0, 1)
+    kept = some > 0
+    weights = head._weights(rows, y, some)
+    np.testing.assert_array_equal(weights[kept], head._weights(rows.take(kept), y[kept], None))
+    assert not weights[~kept].any()
+
+
 def test_effective_weights_lie_between_none_and_balanced(blobs):
     X, y = blobs
     keep = np.r_[np.flatnonzero(y == np.unique(y)[0])[:5], np.flatnonzero(y != np.unique(y)[0])]

@@ -100,6 +100,23 @@ def test_search_finds_what_trying_all_penalties_finds(noisy_features, seed):
     assert GRID[0] < probe.C_ < GRID[-1]
 
 
+def test_balance_of_linear_probe_is_that_of_the_weighted_rows(noisy_features):
+    """In the search as in the fit: three rows count as one row of weight three."""
+    X, y = noisy_features
+    times = np.where(y == "ant", 3, 1)
+    for C in (0.01, "auto"):
+        weighted = LinearProbe(C, class_weight="balanced", random_state=0)
+        weighted.fit(X, y, sample_weight=times)
+        shares = {"ant": 0.5, "bee": 1.5, "cat": 1.5, "dog": 1.5}  # of 150 + 3 * 50 rows
+        given = LinearProbe(C, class_weight=shares, random_state=0).fit(X, y, sample_weight=times)
+        assert weighted.C_ == given.C_
+        repeated = LinearProbe(weighted.C_, class_weight="balanced")
+        repeated.fit(X.repeat(times, axis=0), y.repeat(times))
+        np.testing.assert_allclose(
+            weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-3, atol=1e-4
+        )
+
+
 def test_search_counts_weights_of_rows_and_classes(noisy_features):
     X, y = noisy_features
     weights = np.where(np.arange(len(y)) < 100, 0.01, 3.0)

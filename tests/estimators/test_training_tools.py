@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from sktransfer import ConvNetClassifier, DenseHead, FineTuneClassifier, Mixing
+from sktransfer import ConvNetClassifier, DenseHead, FineTuneClassifier, Mixing, average_weights
 from sktransfer.images import ImageAugmentation
 
 
@@ -69,6 +69,25 @@ def test_early_stopping_goes_back_to_the_best_average(blobs):
     assert min(fitted.history_["val_loss"]) == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True, "learning_rate": 30.0}])
+def test_a_part_averages_from_the_weights_that_there_are(blobs, parameters):
+    X, y = blobs
+    fitted = head(ema_momentum=0.9, epochs=6, **parameters).fit(X, y, X_val=X[::2], y_val=y[::2])
+    before = fitted.model_.get_weights()
+    fitted.set_params(learning_rate=1e-9).partial_fit(X, y)
+    for weight, kept in zip(fitted.model_.get_weights(), before, strict=True):
+        np.testing.assert_allclose(weight, kept, atol=1e-6)
+
+
+def test_the_average_of_heads_goes_on_from_their_average(blobs):
+    heads = [head(ema_momentum=0.9, random_state=seed).fit(*blobs) for seed in range(2)]
+    soup = average_weights(heads)
+    before = soup.model_.get_weights()
+    soup.set_params(learning_rate=1e-9).partial_fit(*blobs)
+    for weight, kept in zip(soup.model_.get_weights(), before, strict=True):
+        np.testing.assert_allclose(weight, kept, atol=1e-6)
+
+
 # Gradients ---------------------------------------------------------------------------------------
 
 
@@ -87,6 +106,13 @@ def test_gradients_that_would_make_no_update_are_refused(blobs, not_trained):
     assert not_trained == []
 
 
+def test_gradients_are_not_accumulated_over_devices(stripes, not_trained):
+    spread = convnet(distribution="mirrored", gradient_accumulation_steps=2)
+    with pytest.raises(ValueError, match=r"'mirrored' needs gradient_accumulation_steps=1.*got.*2"):
+        spread.fit(*stripes[:2])
+    assert not_trained == []
+
+
 def test_a_long_gradient_is_shortened_to_the_norm(blobs):
     steps = Steps()
     start = head(learning_rate=1e-12, epochs=1).fit(*blobs).model_.get_weights()
@@ -94,6 +120,17 @@ def test_a_long_gradient_is_shortened_to_the_norm(blobs):
     moves = [new - old for old, new in zip(start, steps.weights[0], strict=True)]
     norm = np.sqrt(sum(np.square(move).sum() for move in moves))
     assert norm == pytest.approx(0.1 * 1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("number", [np.float32, np.float64, int])
+def test_parameters_may_be_any_kind_of_number(blobs, number):
+    names = ("learning_rate", "weight_decay", "global_clipnorm", "l2")
+    kinds = {name: number(1) for name in names} | {"momentum": number(0), "ema_momentum": number(0)}
+    plain = {name: float(value) for name, value in kinds.items()}
+    of_kind, of_floats = (head(epochs=1, **numbers).fit(*blobs) for numbers in (kinds, plain))
+    np.testing.assert_array_equal(
+        of_kind.predict_proba(blobs[0]), of_floats.predict_proba(blobs[0])
+    )
 
 
 def test_momentum_is_that_of_descent(blobs):
