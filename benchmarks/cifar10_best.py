@@ -30,10 +30,12 @@ from benchmarks._cifar10_runs import (
 from benchmarks._side_by_side import RESULTS, in_csv
 from benchmarks.cifar10_study import STUDY_TEST_ACCURACY
 
-FAST = {"precision": "bfloat16", "engine": "openvino"}
+PRECISION = "bfloat16"
+
+FAST = {"precision": PRECISION, "engine": "openvino"}
 """Of frozen backbones; what it costs in accuracy is measured by ``benchmarks.precision``."""
 
-BFLOAT16 = {"precision": "bfloat16"}
+BFLOAT16 = {"precision": PRECISION}
 """Of networks that train."""
 
 
@@ -135,6 +137,9 @@ def described(part: Part, table: pd.DataFrame) -> pd.DataFrame:
     table["study_test_accuracy"] = [STUDY_TEST_ACCURACY.get(cell) for cell in cells]
     (trained,) = (one for one in PARTS if one.folder == (part.asks or part.folder))
     table["input_size"] = trained.overrides.get("input_size")
+    policy = trained.overrides.get("batch_norm", "inference")  # which is of backbones
+    table["batch_norm"] = [None if cell.startswith("cnn") else policy for cell in table["strategy"]]
+    table["precision"] = PRECISION
     table["minutes"] = (table["fit_seconds"] + table["predict_seconds"]) / 60
     table["command"] = f"python -m benchmarks.cifar10_best --parts {part.folder}"
     return table
