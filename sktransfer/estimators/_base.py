@@ -61,7 +61,7 @@ from sktransfer.estimators._training import (
     n_batches,
     train,
 )
-from sktransfer.estimators._updates import UpdateRules
+from sktransfer.estimators._updates import UpdateRules, restart_averages
 from sktransfer.images import Mixing
 
 TRAINING_CONSTRAINTS: dict[str, list] = {
@@ -243,7 +243,7 @@ class NetworkEstimator(BaseEstimator):
         training = self._to_train_on(training)
         self._compile(self._trained, optimizer)  # the loss may have been set anew
         self._trained.optimizer.learning_rate = self.learning_rate
-        _restart_averages(self._trained.optimizer)
+        restart_averages(self._trained)
         self._fit_keras_model(
             training,
             None,
@@ -734,20 +734,6 @@ class NetworkRegressor(NetworkEstimator, KerasRegressor):
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def _restart_averages(optimizer: keras.optimizers.Optimizer) -> None:
-    """Let averages of weights start from the weights that there are.
-
-    Theirs are older where an earlier epoch was restored, and not theirs where they were swapped.
-    """
-    if optimizer.use_ema and optimizer.built:
-        weights, averages = (
-            optimizer._trainable_variables,
-            optimizer._model_variables_moving_average,
-        )
-        for weight, average in zip(weights, averages, strict=True):
-            average.assign(weight)
 
 
 def _pack(network: keras.Model, trained: keras.Model) -> dict:

@@ -85,3 +85,15 @@ class UpdateRules:
         if self.l2_sp == 0:
             return []
         return [weight.value for weight in network.get_layer("backbone").trainable_weights]
+
+
+def restart_averages(network: keras.Model) -> None:
+    """Let the averages of a compiled network's weights start from the weights that there are.
+
+    Theirs are older where an earlier epoch was restored, and not theirs where they were swapped.
+    """
+    optimizer = network.optimizer
+    if optimizer.use_ema and optimizer.built:
+        averages = [each for each in optimizer.variables if each.name.endswith("_average")]
+        for weight, average in zip(network.trainable_variables, averages, strict=True):
+            average.assign(weight)
