@@ -5,7 +5,8 @@
 A pretrained network is fine-tuned on 2,000 of the training images and scored on 2,000 others of
 them; the test images are not looked at. The first row is where we start from, each other row
 differs from it in one thing, and the last is the recipe "best". One draw of images has a standard
-error of about a point: differences below two are noise, and ``--draws`` takes more.
+error of about a point by its validation images alone, and training adds to it: small differences
+are noise, and ``--draws`` takes more.
 """
 
 from __future__ import annotations
